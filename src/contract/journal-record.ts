@@ -56,11 +56,22 @@ export interface ClockRecord {
  */
 export interface CoveredRecord {
   readonly kind: 'covered'
-  readonly begin: readonly { readonly token: number; readonly mode: TickMode; readonly fromMs: number }[]
+  readonly begin: readonly {
+    readonly token: number
+    readonly mode: TickMode
+    readonly fromMs: number
+  }[]
   readonly end: readonly { readonly token: number; readonly toMs: number }[]
 }
 
-export type GapReason = 'disconnect' | 'mute' | 'restart' | 'overflow' | 'disk_full' | 'clock_step' | 'power_cut'
+export type GapReason =
+  | 'disconnect'
+  | 'mute'
+  | 'restart'
+  | 'overflow'
+  | 'disk_full'
+  | 'clock_step'
+  | 'power_cut'
 
 /** Ticks may be missing for `tokens` from `fromMs` (market time, already set back) on. */
 export interface GapOpenRecord {
