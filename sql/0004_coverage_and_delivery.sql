@@ -14,12 +14,12 @@ CREATE TABLE coverage (
 COMMENT ON TABLE coverage IS
   'Live: streamed in that mode. Broker: its candles were read. None: the broker has no candle there. What is not covered, in session and while listed, is missing.';
 
--- One gap that touches several partitions of a producer's log is one row in each of them.
+-- One gap that touches several partitions of a producer's log is one row for each of them. What it
+-- covers is said by account, connection and instruments.
 CREATE TABLE feed_gaps (
   id          text COLLATE "C" NOT NULL,
   producer    text COLLATE "C" NOT NULL,
   partition   integer NOT NULL,
-  scope       text COLLATE "C" NOT NULL CHECK (scope IN ('producer', 'account', 'connection', 'instruments')),
   account     text,
   connection  integer,
   reason      text COLLATE "C" NOT NULL,
@@ -33,14 +33,13 @@ CREATE TABLE feed_gaps (
   opened_at   timestamptz NOT NULL,
   closed_at   timestamptz,
   repaired_at timestamptz,
-  updated_at  timestamptz NOT NULL,
   PRIMARY KEY (id, producer, partition)
 );
 
 CREATE INDEX feed_gaps_by_start ON feed_gaps ("from");
 
 COMMENT ON COLUMN feed_gaps.instruments IS
-  'JSON array of {"exchange","tradingsymbol","instrument_token","to"}; "to" is null until that instrument''s first packet after the gap.';
+  'JSON array of {"exchange","tradingsymbol","instrument_token","to"}; "to" is the epoch ms of that instrument''s first packet after the gap, null until then.';
 
 CREATE TABLE backfill_jobs (
   id               text COLLATE "C" PRIMARY KEY,
