@@ -94,4 +94,5 @@ export const CALENDAR_CSV = `date,kind,segment,name,open_ist,close_ist,assumed,s
 2026-12-25,holiday,mcx,Christmas,,,,MCX holiday list 2026 (rupeezy.in; news18.com 2025-12-30); BSE notice 20251215-5
 2027-03-15,rule_change,mcx,US summer time,09:00,23:30,yes,First Monday after US daylight saving begins
 2027-11-08,rule_change,mcx,US winter time,09:00,23:55,yes,First Monday after US daylight saving ends
+2029-12-25,holiday,,Christmas,,,,The NIFTY monthly of December 2029 is listed with expiry Mon 2029-12-24
 `
