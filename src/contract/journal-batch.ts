@@ -6,7 +6,7 @@
  *
  *    0  u32 magic            16  u32 CRC-32 of the body       48  u32 records
  *    4  u16 format version   20  u32 partition                52  u32 of them control records
- *    6  u16 flags            24  f64 epoch                    56  u32 offset of the connection ranges
+ *    6  u16 zero             24  f64 epoch                    56  u32 offset of the connection ranges
  *    8  u32 bytes in all     32  f64 first sequence           60  u16 connection ranges
  *   12  u32 CRC-32 of the    40  f64 market time, epoch ms    62  u16 bytes of the producer's name
  *       other header bytes
@@ -29,7 +29,6 @@ export const TICK_RECORD_BYTES = 84
 export const BATCH_MAGIC: Uint8Array = Uint8Array.of(0x46, 0x4f, 0x53, 0x42)
 
 const AT_VERSION = 4
-const AT_FLAGS = 6
 const AT_LENGTH = 8
 const AT_HEADER_CHECKSUM = 12
 const AT_BODY_CHECKSUM = 16
@@ -42,8 +41,6 @@ const AT_CONTROLS = 52
 const AT_CONNECTIONS = 56
 const AT_CONNECTION_COUNT = 60
 const AT_PRODUCER_BYTES = 62
-
-const FLAG_PREAMBLE = 1
 
 const KIND_TICK = 1
 const KIND_CONTROL = 2
@@ -181,11 +178,6 @@ function decodeConnection(view: DataView, at: number): ConnectionRange {
     rejected: view.getUint32(at + 24, true),
     dropped: view.getUint32(at + 28, true),
   }
-}
-
-/** True for the batch with which a segment begins: it repeats the state that is known there. */
-export function isSegmentPreamble(batch: Uint8Array): boolean {
-  return (viewOf(batch, 0, BATCH_HEADER_BYTES).getUint16(AT_FLAGS, true) & FLAG_PREAMBLE) !== 0
 }
 
 /** How many of the batch's records are control records. */
@@ -345,11 +337,6 @@ export class BatchBuilder {
     this.#controls = 0
     this.#connections = []
     this.#append(name)
-  }
-
-  /** Marks the batch as one with which a segment begins; see `isSegmentPreamble`. */
-  markSegmentPreamble(): void {
-    this.#view.setUint16(AT_FLAGS, FLAG_PREAMBLE, true)
   }
 
   /**

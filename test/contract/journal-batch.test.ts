@@ -8,7 +8,6 @@ import {
   controlRecords,
   forEachRecord,
   isBatchFault,
-  isSegmentPreamble,
   readHeader,
   renumberBatch,
   TICK_RECORD_BYTES,
@@ -242,14 +241,6 @@ describe('a journal batch', () => {
     renumberBatch(batch, 1_795_000_001, 900)
     expect(headerOf(batch)).toMatchObject({ epoch: 1_795_000_001, firstSequence: 900 })
     expect(recordsFrom(batch)).toEqual(before.map((r, i) => [900 + i, r]))
-  })
-
-  it('says whether a segment begins with it', () => {
-    expect(isSegmentPreamble(sampleBatch())).toBe(false)
-    builder.begin('t1', 0, 1, 1)
-    builder.markSegmentPreamble()
-    builder.addControl({ kind: 'clock', marketTimeMs: 1, wallTimeMs: 2 })
-    expect(isSegmentPreamble(builder.finish(1))).toBe(true)
   })
 })
 
