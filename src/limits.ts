@@ -19,6 +19,25 @@ export const FOLDER_LOCK_ANSWER_MS = 500
 
 /** Largest WebSocket message taken or sent; 3,000 full packets are 0.56 MB. */
 export const KITE_MAX_FRAME_BYTES = 4 * 1024 * 1024
+/** Tokens in one subscribe, unsubscribe or mode message; more are sent as several. */
+export const KITE_TOKENS_PER_MESSAGE = 500
+/** A socket that is not open, or not closed in order, after so long is torn down. */
+export const KITE_SOCKET_OPEN_TIMEOUT_MS = 10_000
+export const KITE_SOCKET_CLOSE_TIMEOUT_MS = 2_000
+/** A REST call and its answer; the instrument dump is some 10 MB and gets more. */
+export const KITE_REST_TIMEOUT_MS = 10_000
+export const KITE_DUMP_TIMEOUT_MS = 60_000
+/** Largest REST answer taken, compressed or not. */
+export const KITE_REST_MAX_ANSWER_BYTES = 64 * 1024 * 1024
+/** Instruments in one call of `/quote`, and of `/quote/ohlc` or `/quote/ltp` (the broker's limits). */
+export const KITE_QUOTE_KEYS_MAX = 500
+export const KITE_LTP_KEYS_MAX = 1_000
+/** A longer `Retry-After` is taken as this. */
+export const KITE_RETRY_AFTER_MAX_MS = 3_600_000
+/** Text of the broker that is carried in an error. */
+export const KITE_ERROR_TEXT_CHARS = 300
+/** Malformed rows of an instrument dump that are kept to be shown; all are counted. */
+export const KITE_MALFORMED_ROWS_KEPT = 100
 
 // Journal
 
@@ -44,6 +63,10 @@ export const PAGE_REQUEST_TIMEOUT_MS = 8_000
 export const PAGE_STALE_AFTER_MS = 10_000
 /** How often the page looks at its link. */
 export const PAGE_CLOCK_PERIOD_MS = 1_000
+/** Choice lists are asked for again so often, so that a rolled expiry appears. */
+export const PAGE_REFRESH_PERIOD_MS = 30_000
+/** The page never has more strikes streamed on each side than this; the others are snapshots. */
+export const PAGE_VIEW_MAX_STRIKES = 20
 
 // Bars
 
@@ -63,3 +86,28 @@ export const STORE_RETRY_FIRST_MS = 200
 export const STORE_RETRY_MAX_MS = 5_000
 /** How far back a previous day's open interest is looked for. */
 export const PREVIOUS_CLOSE_DAYS = 10
+
+// Embedded store (PGlite behind a gateway)
+
+/** Largest single message of a client, a statement with its parameters. */
+export const EMBEDDED_MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+/** Statements that one client may send ahead of their answers. */
+export const EMBEDDED_CLIENT_WAITING_JOBS = 1_000
+/** Answers travel from the engine's thread in pieces of this size. */
+export const EMBEDDED_ANSWER_PIECE_BYTES = 64 * 1024
+/** An open transaction holds the only engine: one that is idle so long is ended, ours and others'. */
+export const EMBEDDED_IDLE_TRANSACTION_MS = 10_000
+export const EMBEDDED_IDLE_TRANSACTION_OUTSIDE_MS = 1_000
+/** A checkpoint is written when the write-ahead log has grown by this, looked at this often. */
+export const EMBEDDED_CHECKPOINT_WAL_BYTES = 64 * 1024 * 1024
+export const EMBEDDED_CHECKPOINT_PERIOD_MS = 5_000
+/** Nothing can interrupt the engine: one statement that takes longer than this has it started anew. */
+export const EMBEDDED_STATEMENT_MAX_MS = 120_000
+/** Opening includes the replay of the write-ahead log after a crash. */
+export const EMBEDDED_OPEN_TIMEOUT_MS = 60_000
+export const EMBEDDED_CLOSE_TIMEOUT_MS = 15_000
+/** Pauses between attempts to start a dead engine: first and largest. */
+export const EMBEDDED_RESTART_FIRST_MS = 100
+export const EMBEDDED_RESTART_MAX_MS = 30_000
+/** Programs connected over TCP at once. */
+export const EMBEDDED_TCP_CLIENTS = 8
