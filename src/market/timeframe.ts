@@ -110,11 +110,14 @@ function dayBucket(date: string): Bucket {
 
 /** The part of the date, before, in or after its session, that the instant lies in. */
 function stretchAt(atMs: number, date: string, session: Session | undefined): Bucket {
-  const { startMs, endMs } = dayBucket(date)
-  if (session === undefined) return { startMs, endMs }
-  if (atMs < session.openMs) return { startMs, endMs: session.openMs }
-  if (atMs >= session.closeMs) return { startMs: session.closeMs, endMs }
-  return { startMs: session.openMs, endMs: session.closeMs }
+  if (session !== undefined && atMs >= session.openMs && atMs < session.closeMs) {
+    return { startMs: session.openMs, endMs: session.closeMs }
+  }
+  const day = dayBucket(date)
+  if (session === undefined) return day
+  return atMs < session.openMs
+    ? { startMs: day.startMs, endMs: session.openMs }
+    : { startMs: session.closeMs, endMs: day.endMs }
 }
 
 function join(earlier: RolledBar, later: RollableBar): RolledBar {

@@ -71,7 +71,9 @@ const bySymbol = new Map(UNDERLYINGS.map((underlying) => [underlying.symbol, und
 const byIndexToken = new Map(UNDERLYINGS.map((underlying) => [underlying.indexToken, underlying]))
 const bySpelling = new Map(
   UNDERLYINGS.flatMap((underlying) =>
-    spellings(underlying).map((spelling) => [foldSpelling(spelling), underlying.symbol] as const),
+    spellings(underlying)
+      .flatMap((spelling) => [spelling, foldSpelling(spelling)])
+      .map((spelling) => [spelling, underlying.symbol] as const),
   ),
 )
 
