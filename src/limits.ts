@@ -43,6 +43,32 @@ export const KITE_MALFORMED_ROWS_KEPT = 100
 
 /** Largest journal batch; a segment's preamble repeats every known instrument in one (some 300 bytes each). */
 export const JOURNAL_BATCH_MAX_BYTES = 32 * 1024 * 1024
+/** A segment file is followed by a new one when it is this large or this old. */
+export const JOURNAL_SEGMENT_MAX_BYTES = 64 * 1024 * 1024
+export const JOURNAL_SEGMENT_MAX_AGE_MS = 3_600_000
+/** How often written batches are forced to the disk: what a power cut may take. */
+export const JOURNAL_SYNC_PERIOD_MS = 50
+/** Batches written in one go. */
+export const JOURNAL_WRITE_MAX_BATCHES = 256
+export const JOURNAL_WRITE_MAX_BYTES = 8 * 1024 * 1024
+/** Batches of one partition waiting to be written; what comes on top is refused. */
+export const JOURNAL_PENDING_MAX_BYTES = 64 * 1024 * 1024
+/** Batches of one partition written and not yet synced (kept, in case the sync fails); writing waits beyond it. */
+export const JOURNAL_UNSYNCED_MAX_BYTES = 64 * 1024 * 1024
+/** Batches waiting for one live reader; a slower one goes back to reading files. */
+export const JOURNAL_READER_QUEUE_MAX_BYTES = 8 * 1024 * 1024
+/** One read of a segment file. */
+export const JOURNAL_READ_CHUNK_BYTES = 1024 * 1024
+/** A file that is given up on a full disk, so that gaps and other control records can still be written. */
+export const JOURNAL_RESERVE_BYTES = 16 * 1024 * 1024
+/** Below so much free space the oldest segments go, committed or not. */
+export const JOURNAL_DISK_FLOOR_BYTES = 1024 * 1024 * 1024
+/** How often a full or failing disk is tried again. */
+export const JOURNAL_DISK_RETRY_MS = 1_000
+/** How often segments are looked through for what may go. */
+export const JOURNAL_RETENTION_PERIOD_MS = 10_000
+/** How often the consumers' positions are saved. */
+export const JOURNAL_CONSUMERS_SAVE_PERIOD_MS = 1_000
 
 // Live stream (server and page)
 
