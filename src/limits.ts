@@ -78,7 +78,7 @@ export const STREAM_HEALTH_PERIOD_MS = 5_000
 export const STREAM_SILENCE_MS = 12_000
 /** The page's pauses between attempts: first, then doubling up to the largest, plus this share of chance. */
 export const PAGE_RETRY_FIRST_MS = 500
-export const PAGE_RETRY_MAX_MS = 8_000
+export const PAGE_RETRY_MAX_MS = 4_000
 export const PAGE_RETRY_JITTER = 0.3
 /** After so many failed attempts the page also asks over REST, so often. */
 export const PAGE_POLL_AFTER_ATTEMPTS = 2
@@ -137,3 +137,19 @@ export const EMBEDDED_RESTART_FIRST_MS = 100
 export const EMBEDDED_RESTART_MAX_MS = 30_000
 /** Programs connected over TCP at once. */
 export const EMBEDDED_TCP_CLIENTS = 8
+
+// Simulated exchange
+
+/** Half hours (14 KB each) of the path that all indices share; a day has 48. */
+export const EXCHANGE_SHARED_PATH_BLOCKS = 64
+/** Half hours (15 KB each) of each underlying's spot and of volatility. */
+export const EXCHANGE_SERIES_BLOCKS = 64
+/** Midnights remembered per underlying. */
+export const EXCHANGE_MIDNIGHTS = 1_024
+
+// Store connections
+
+/** Connections of the pool that serves reads. */
+export const STORE_READ_CONNECTIONS = 4
+/** A connection that is not open after so long is given up. */
+export const STORE_CONNECT_TIMEOUT_MS = 5_000

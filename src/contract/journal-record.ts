@@ -73,7 +73,10 @@ export type GapReason =
   | 'clock_step'
   | 'power_cut'
 
-/** Ticks may be missing for `tokens` from `fromMs` (market time, already set back) on. */
+/**
+ * Ticks may be missing for `tokens` from `fromMs` (market time, already set back) on: their coverage
+ * ends there until `gap_close` lets it go on.
+ */
 export interface GapOpenRecord {
   readonly kind: 'gap_open'
   readonly gapId: string
@@ -84,11 +87,18 @@ export interface GapOpenRecord {
   readonly tokens: readonly number[]
 }
 
-/** The gap ends for the instruments listed, each at its first packet. Closed when every instrument has ended. */
+/**
+ * The gap ends for the instruments listed, each at its first packet; their coverage goes on from there
+ * in `mode` (null: it is no longer wanted). The gap is closed when every instrument has ended.
+ */
 export interface GapCloseRecord {
   readonly kind: 'gap_close'
   readonly gapId: string
-  readonly ends: readonly { readonly token: number; readonly toMs: number }[]
+  readonly ends: readonly {
+    readonly token: number
+    readonly toMs: number
+    readonly mode: TickMode | null
+  }[]
 }
 
 export type ControlRecord =

@@ -1,0 +1,108 @@
+/** Folded bars as rows of the store: rupees instead of minor units, keys as bytes. */
+import type { BarFold } from '../../market/bar.ts'
+import type { LiveAnalytics } from '../chain/live-chains.ts'
+import type { BarColumns, FutureBarRow, MinuteBarRow, OptionBarRow } from '../ports.ts'
+import type { InstrumentBars } from './instrument-bars.ts'
+import { encodeCloseKey, encodeOpenKey, encodeQuoteKey } from './key-bytes.ts'
+
+/** The columns of a minute that is open, or of one that a late tick has changed. */
+export function liveColumns(
+  bars: InstrumentBars,
+  bar: BarFold,
+  residentFromMs: number,
+): BarColumns {
+  const { divisor } = bars
+  const rupees = (minor: number | null) => (minor === null ? null : minor / divisor)
+  const fill = rupees(bar.fillPrice)
+  return {
+    minuteMs: bar.minuteMs,
+    open: bar.traded ? rupees(bar.open) : fill,
+    high: bar.traded ? rupees(bar.high) : fill,
+    low: bar.traded ? rupees(bar.low) : fill,
+    close: bar.traded ? rupees(bar.close) : fill,
+    volume: bars.volumeOf(bar, residentFromMs),
+    dayVolume: bar.dayVolume,
+    baseVolume: bar.baseVolume,
+    tickCount: bar.tickCount,
+    complete: null,
+    source: 'live',
+    openKey: bar.openKey === null ? null : encodeOpenKey(bar.openKey),
+    closeKey: bar.closeKey === null ? null : encodeCloseKey(bar.closeKey),
+    quoteKey: bar.quoteKey === null ? null : encodeQuoteKey(bar.quoteKey),
+  }
+}
+
+export function minuteBarRow({ instrument }: InstrumentBars, columns: BarColumns): MinuteBarRow {
+  return { ...columns, exchange: instrument.exchange, symbol: instrument.tradingsymbol }
+}
+
+export interface BookColumns {
+  readonly oi: number | null
+  readonly bid: number | null
+  readonly ask: number | null
+}
+
+export function bookColumns({ divisor }: InstrumentBars, bar: BarFold): BookColumns {
+  return {
+    oi: bar.openInterest,
+    bid: bar.bid === null ? null : bar.bid / divisor,
+    ask: bar.ask === null ? null : bar.ask / divisor,
+  }
+}
+
+export function futureBarRow(
+  bars: InstrumentBars,
+  columns: BarColumns,
+  book: BookColumns,
+  spot: number | null,
+): FutureBarRow {
+  return {
+    ...columns,
+    ...derivativeColumns(bars, book),
+    basis: columns.close === null || spot === null ? null : columns.close - spot,
+  }
+}
+
+export function optionBarRow(
+  bars: InstrumentBars,
+  columns: BarColumns,
+  book: BookColumns,
+  analytics: LiveAnalytics | undefined,
+): OptionBarRow {
+  const { strike, optionType } = bars.instrument
+  if (strike === null || optionType === null) throw new Error(`${bars.key} is not an option`)
+  const leg = analytics?.leg
+  return {
+    ...columns,
+    ...derivativeColumns(bars, book),
+    strike,
+    optionType,
+    iv: leg?.iv ?? null,
+    ivRaw: leg?.ivRaw ?? null,
+    ivReason: leg === undefined ? 'pending' : leg.ivReason,
+    delta: leg?.delta ?? null,
+    gamma: leg?.gamma ?? null,
+    theta: leg?.theta ?? null,
+    vega: leg?.vega ?? null,
+    underlyingPrice: analytics?.underlyingPrice ?? null,
+    forward: analytics?.forward?.forward ?? null,
+    forwardSource: analytics?.forward?.source ?? null,
+  }
+}
+
+function derivativeColumns(bars: InstrumentBars, { oi, bid, ask }: BookColumns) {
+  const { tradingsymbol, symbol, expiry, token } = bars.instrument
+  if (expiry === null) throw new Error(`${bars.key} has no expiry`)
+  const before = bars.oiPreviousClose
+  return {
+    tradingsymbol,
+    symbol,
+    expiry,
+    instrumentToken: token,
+    oi,
+    oiPrevClose: before,
+    oiChange: oi === null || before === null ? null : oi - before,
+    bid,
+    ask,
+  }
+}

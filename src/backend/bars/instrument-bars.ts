@@ -1,0 +1,255 @@
+/**
+ * One instrument as the writer of its partition holds it: coverage, the folded bars of the minutes
+ * in memory, and what is dirty. Nothing here is truth: all of it is rebuilt from the store and the log.
+ */
+import {
+  type Attribution,
+  type AttributionContext,
+  attribute,
+  type NotFoldedReason,
+  type SessionBounds,
+} from '../../market/attribution.ts'
+import { BarFold, minuteVolume, type TradeKey } from '../../market/bar.ts'
+import type { Coverage } from '../../market/coverage.ts'
+import { type Instrument, instrumentKey } from '../../market/instrument.ts'
+import { type JournalledTick, priceDivisor } from '../../market/tick.ts'
+import type { BarIdentity, StoredBar } from '../ports.ts'
+import { decodeCloseKey, decodeOpenKey, decodeQuoteKey } from './key-bytes.ts'
+
+/** Resolves the session of a segment on the date of an instant. */
+export type SessionLookup = (segment: string, atMs: number) => SessionBounds | undefined
+
+/** A minute that must be read from the store before a tick can be folded. */
+export interface NeedsMinute {
+  readonly needsMinuteMs: number
+}
+
+export class InstrumentBars implements AttributionContext {
+  readonly instrument: Instrument
+  readonly key: string
+  readonly divisor: number
+  readonly coverage: Coverage
+  readonly bars = new Map<number, BarFold>()
+  /** Minutes whose rows changed since the last commit. */
+  readonly dirty = new Set<number>()
+  /** Minutes that hold a broker's candle; ticks do not change them. */
+  readonly settled = new Set<number>()
+  /** Whether the store's rows of the minutes in memory have been taken in. */
+  isLoaded = false
+  /** Open interest at the end of the trading date before `oiPreviousCloseFor`. */
+  oiPreviousClose: number | null = null
+  oiPreviousCloseFor: string | null = null
+  /** The cumulative volume known before the minutes in memory. */
+  #carried: { minuteMs: number; dayVolume: number } | null = null
+  #lastTrade: { timeS: number; dayVolume: number; price: number; receivedAtMs: number } | null =
+    null
+  readonly #sessionOf: SessionLookup
+
+  constructor(instrument: Instrument, coverage: Coverage, sessionOf: SessionLookup) {
+    this.instrument = instrument
+    this.key = instrumentKey(instrument.exchange, instrument.tradingsymbol)
+    this.divisor = priceDivisor(instrument.token)
+    this.coverage = coverage
+    this.#sessionOf = sessionOf
+  }
+
+  get identity(): BarIdentity {
+    const { kind, exchange, tradingsymbol } = this.instrument
+    return { kind, exchange, tradingsymbol }
+  }
+
+  sessionAt(atMs: number): SessionBounds | undefined {
+    return this.#sessionOf(this.instrument.segment, atMs)
+  }
+
+  coveredFromMs(session: SessionBounds): number | undefined {
+    return this.coverage.coveredFromMs(session)
+  }
+
+  /**
+   * Folds one tick. Minutes before `residentFromMs` may exist in the store without being in memory:
+   * if one is needed the answer names it, nothing has been changed, and the caller loads it.
+   */
+  fold(
+    tick: JournalledTick,
+    epoch: number,
+    sequence: number,
+    residentFromMs: number,
+  ): Attribution | NotFoldedReason | NeedsMinute {
+    const place = attribute(tick, this)
+    if (typeof place === 'string') return place
+    const tradeMinuteMs = this.#isRepetition(tick, place) ? undefined : place.tradeMinuteMs
+    const missing = this.#missing(place.quoteMinuteMs, tradeMinuteMs, residentFromMs)
+    if (missing !== undefined) return { needsMinuteMs: missing }
+
+    const { receivedAtMs } = tick
+    const tradeKey: TradeKey = {
+      tradeTimeS: place.tradeTimeS ?? 0,
+      dayVolume: tick.dayVolume ?? 0,
+      exact: place.exact,
+      receivedAtMs,
+      epoch,
+      sequence,
+    }
+    this.#foldQuote(tick, place, tradeKey, epoch, sequence)
+    if (tradeMinuteMs !== undefined) this.#foldTrade(tick, place, tradeMinuteMs, tradeKey)
+    return place
+  }
+
+  /** The minute that must be read before this tick can be folded; nothing is changed. */
+  missingFor(tick: JournalledTick, residentFromMs: number): number | undefined {
+    const place = attribute(tick, this)
+    if (typeof place === 'string') return undefined
+    const tradeMinuteMs = this.#isRepetition(tick, place) ? undefined : place.tradeMinuteMs
+    return this.#missing(place.quoteMinuteMs, tradeMinuteMs, residentFromMs)
+  }
+
+  /** Notes that the store has no row of this minute. */
+  adoptAbsence(minuteMs: number): void {
+    if (!this.bars.has(minuteMs)) this.bars.set(minuteMs, new BarFold(minuteMs))
+  }
+
+  /** Volume of a minute; null where it cannot be known from memory. */
+  volumeOf(bar: BarFold, residentFromMs: number): number | null {
+    if (bar.minuteMs < residentFromMs) return null
+    return minuteVolume(bar.dayVolume, bar.baseVolume, this.#dayVolumeBefore(bar.minuteMs)).volume
+  }
+
+  /** Takes a stored row into memory. */
+  adopt(row: StoredBar): void {
+    if (row.source !== 'live') {
+      this.settled.add(row.minuteMs)
+    }
+    const bar = new BarFold(row.minuteMs)
+    const minor = (rupees: number | null) =>
+      rupees === null ? null : Math.round(rupees * this.divisor)
+    if (row.openKey !== null && row.closeKey !== null) {
+      bar.open = minor(row.open)
+      bar.high = minor(row.high)
+      bar.low = minor(row.low)
+      bar.close = minor(row.close)
+      bar.openKey = decodeOpenKey(row.openKey)
+      bar.closeKey = decodeCloseKey(row.closeKey)
+    } else {
+      bar.fillPrice = minor(row.close)
+    }
+    bar.dayVolume = row.dayVolume
+    bar.baseVolume = row.baseVolume
+    bar.openInterest = row.oi
+    bar.bid = minor(row.bid)
+    bar.ask = minor(row.ask)
+    bar.quoteKey = row.quoteKey === null ? null : decodeQuoteKey(row.quoteKey)
+    bar.tickCount = row.tickCount
+    this.bars.set(row.minuteMs, bar)
+  }
+
+  /** Notes the newest stored figures before the minutes in memory. */
+  carry(minuteMs: number, dayVolume: number | null): void {
+    if (dayVolume === null) return
+    if (this.#carried === null || minuteMs > this.#carried.minuteMs) {
+      this.#carried = { minuteMs, dayVolume }
+    }
+  }
+
+  /** Drops clean minutes before `beforeMs` from memory. */
+  evict(beforeMs: number): void {
+    for (const [minuteMs, bar] of this.bars) {
+      if (minuteMs >= beforeMs || this.dirty.has(minuteMs)) continue
+      this.carry(minuteMs, bar.dayVolume)
+      this.bars.delete(minuteMs)
+      this.settled.delete(minuteMs)
+    }
+  }
+
+  /** A packet that only repeats the trade folded last: the usual case of a depth change. */
+  #isRepetition(tick: JournalledTick, place: Attribution): boolean {
+    const last = this.#lastTrade
+    return (
+      last !== null &&
+      place.exact &&
+      last.timeS === place.tradeTimeS &&
+      last.dayVolume === tick.dayVolume &&
+      last.price === tick.lastPrice &&
+      tick.receivedAtMs >= last.receivedAtMs
+    )
+  }
+
+  #missing(
+    quoteMinuteMs: number,
+    tradeMinuteMs: number | undefined,
+    residentFromMs: number,
+  ): number | undefined {
+    if (quoteMinuteMs < residentFromMs && !this.bars.has(quoteMinuteMs)) return quoteMinuteMs
+    if (tradeMinuteMs === undefined) return undefined
+    if (tradeMinuteMs < residentFromMs && !this.bars.has(tradeMinuteMs)) return tradeMinuteMs
+    return undefined
+  }
+
+  #foldQuote(
+    tick: JournalledTick,
+    place: Attribution,
+    tradeKey: TradeKey,
+    epoch: number,
+    sequence: number,
+  ): void {
+    const bar = this.#bar(place.quoteMinuteMs)
+    bar.applyQuote(tick, {
+      exchangeTimeS: place.quoteTimeS,
+      receivedAtMs: tick.receivedAtMs,
+      epoch,
+      sequence,
+    })
+    if (tick.dayVolume !== undefined) bar.applyVolume(tick.dayVolume)
+    // A contract that never traded shows the price 0.
+    if (place.tradeMinuteMs !== place.quoteMinuteMs && tick.lastPrice > 0) {
+      bar.applyEarlierTrade(tick.lastPrice, tradeKey)
+    }
+    this.dirty.add(place.quoteMinuteMs)
+  }
+
+  #foldTrade(tick: JournalledTick, place: Attribution, minuteMs: number, key: TradeKey): void {
+    const bar = this.#bar(minuteMs)
+    let changed = bar.applyTrade(tick.lastPrice, key)
+    if (place.sameSession && tick.dayVolume !== undefined && minuteMs !== place.quoteMinuteMs) {
+      changed = bar.applyVolume(tick.dayVolume) || changed
+    }
+    if (changed) this.dirty.add(minuteMs)
+    if (place.exact) {
+      this.#lastTrade = {
+        timeS: key.tradeTimeS,
+        dayVolume: key.dayVolume,
+        price: tick.lastPrice,
+        receivedAtMs: tick.receivedAtMs,
+      }
+    }
+  }
+
+  #bar(minuteMs: number): BarFold {
+    let bar = this.bars.get(minuteMs)
+    if (bar === undefined) {
+      bar = new BarFold(minuteMs)
+      this.bars.set(minuteMs, bar)
+    }
+    return bar
+  }
+
+  /** The cumulative volume at a minute's start; null where the feed did not cover it. */
+  #dayVolumeBefore(minuteMs: number): number | null {
+    if (!this.coverage.coversStartOf(minuteMs)) return null
+    const session = this.sessionAt(minuteMs)
+    if (session === undefined) return null
+    if (minuteMs === session.openMs) return 0
+    let newestMs = session.openMs - 1
+    let dayVolume: number | null = null
+    for (const bar of this.bars.values()) {
+      if (bar.minuteMs >= minuteMs || bar.minuteMs <= newestMs || bar.dayVolume === null) continue
+      newestMs = bar.minuteMs
+      dayVolume = bar.dayVolume
+    }
+    const carried = this.#carried
+    if (carried !== null && carried.minuteMs > newestMs && carried.minuteMs < minuteMs) {
+      return carried.dayVolume
+    }
+    return dayVolume
+  }
+}

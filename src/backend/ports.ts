@@ -1,0 +1,310 @@
+/**
+ * What the backend needs from outside: the log it reads and the store it writes. Each has more than
+ * one implementation (journal in process or over HTTP; embedded or PostgreSQL store).
+ */
+import type { Feed, Position, TailItem } from '../contract/journal-record.ts'
+import type { InstrumentKind, OptionType } from '../market/instrument.ts'
+import type { TickMode } from '../market/tick.ts'
+
+/** One producer's journal, as its readers see it. */
+export interface TickLog {
+  readonly producer: string
+  readonly feed: Feed
+  /** First `opened`, then every batch after `from`, live without end until `signal` aborts. */
+  tail(partition: number, from: Position, signal: AbortSignal): AsyncIterable<TailItem>
+  /** Tells the journal up to where this consumer has committed, so that it may delete old segments. */
+  committed(consumer: string, partition: number, position: Position): void
+}
+
+export type BarSource = 'live' | 'backfill' | 'repair' | 'snapshot' | 'settled'
+
+/** Columns common to all bars. Prices in rupees, volumes in units, keys as stored bytes. */
+export interface BarColumns {
+  readonly minuteMs: number
+  readonly open: number | null
+  readonly high: number | null
+  readonly low: number | null
+  readonly close: number | null
+  /** Units of the minute; null = leave what is stored. */
+  readonly volume: number | null
+  readonly dayVolume: number | null
+  readonly baseVolume: number | null
+  readonly tickCount: number
+  readonly complete: boolean | null
+  readonly source: BarSource
+  readonly openKey: Uint8Array | null
+  readonly closeKey: Uint8Array | null
+  readonly quoteKey: Uint8Array | null
+}
+
+export interface MinuteBarRow extends BarColumns {
+  readonly exchange: string
+  /** The index's (or share's) tradingsymbol. */
+  readonly symbol: string
+}
+
+interface DerivativeColumns extends BarColumns {
+  readonly tradingsymbol: string
+  readonly symbol: string
+  readonly expiry: string
+  readonly instrumentToken: number
+  readonly oi: number | null
+  readonly oiPrevClose: number | null
+  readonly oiChange: number | null
+  readonly bid: number | null
+  readonly ask: number | null
+}
+
+export interface FutureBarRow extends DerivativeColumns {
+  /** Future − spot, rupees. */
+  readonly basis: number | null
+}
+
+export interface OptionBarRow extends DerivativeColumns {
+  readonly strike: number
+  readonly optionType: OptionType
+  readonly iv: number | null
+  readonly ivRaw: number | null
+  readonly ivReason: string | null
+  readonly delta: number | null
+  readonly gamma: number | null
+  readonly theta: number | null
+  readonly vega: number | null
+  readonly underlyingPrice: number | null
+  readonly forward: number | null
+  readonly forwardSource: string | null
+}
+
+export interface ExpiryMetricsRow {
+  readonly symbol: string
+  readonly expiry: string
+  readonly minuteMs: number
+  readonly spot: number | null
+  readonly future: number | null
+  readonly forward: number | null
+  readonly forwardSource: string | null
+  readonly atmStrike: number | null
+  readonly atmIv: number | null
+  readonly straddle: number | null
+  readonly expectedMove: number | null
+  readonly rr25: number | null
+  readonly bf25: number | null
+  readonly gex: number | null
+  readonly totalCallOi: number | null
+  readonly totalPutOi: number | null
+  readonly totalCallVolume: number | null
+  readonly totalPutVolume: number | null
+  readonly pcrOi: number | null
+  readonly pcrVolume: number | null
+  readonly maxPain: number | null
+  readonly maxPainHigh: number | null
+  readonly strikesListed: number
+  readonly strikesStreamed: number
+  readonly strikesPresent: number
+  readonly complete: boolean | null
+}
+
+export interface DistributionSide {
+  readonly tradingsymbol: string
+  readonly ltp: number | null
+  readonly oi: number | null
+  readonly oiChange: number | null
+  /** The day's volume. */
+  readonly volume: number | null
+  readonly iv: number | null
+  readonly delta: number | null
+  readonly gamma: number | null
+  readonly theta: number | null
+  readonly vega: number | null
+}
+
+export interface DistributionRow {
+  readonly symbol: string
+  readonly expiry: string
+  readonly strike: number
+  readonly minuteMs: number
+  readonly call: DistributionSide | null
+  readonly put: DistributionSide | null
+}
+
+export interface CoverageRow {
+  readonly exchange: string
+  readonly tradingsymbol: string
+  readonly fromMs: number
+  /** Infinity while streaming goes on. */
+  readonly toMs: number
+  readonly source: 'live' | 'broker' | 'none'
+  readonly mode: TickMode | null
+}
+
+export interface CoverageKey {
+  readonly exchange: string
+  readonly tradingsymbol: string
+  readonly fromMs: number
+}
+
+export interface GapInstrument {
+  readonly exchange: string
+  readonly tradingsymbol: string
+  readonly instrument_token: number
+  /** Epoch ms of the instrument's first packet after the gap; null while it waits for it. */
+  readonly to: number | null
+}
+
+export interface FeedGapRow {
+  readonly id: string
+  readonly producer: string
+  readonly partition: number
+  readonly reason: string
+  readonly account: string | null
+  readonly connection: number | null
+  readonly status: 'open' | 'closed' | 'repaired' | 'unrepairable'
+  readonly fromMs: number
+  readonly toMs: number | null
+  readonly instruments: readonly GapInstrument[]
+  readonly openedAtMs: number
+  readonly closedAtMs: number | null
+}
+
+export interface LedgerRow {
+  readonly minuteMs: number
+  readonly producer: string
+  readonly epoch: number
+  readonly partition: number
+  readonly received: number
+  readonly rejected: number
+  readonly dropped: number
+  readonly journaled: number
+  readonly folded: number
+  readonly lost: number
+  readonly notFolded: Readonly<Record<string, number>>
+}
+
+export interface DeadLetterRow {
+  readonly producer: string
+  readonly partition: number
+  readonly epoch: number
+  readonly sequence: number
+  readonly record: Uint8Array
+  readonly reason: string
+  readonly timeMs: number
+}
+
+/** A minute of a series (or, with `expiry` null, of the underlying's own rows) whose finals are due. */
+export interface DueMinute {
+  readonly symbol: string
+  readonly expiry: string | null
+  readonly minuteMs: number
+  readonly dueSinceMs: number
+  readonly reason: string
+}
+
+export interface SourcePosition {
+  readonly producer: string
+  readonly generation: number
+  readonly position: Position
+  readonly marketTimeMs: number | null
+}
+
+/** Everything that changed since the last commit, as absolute values, with the move of the position. */
+export interface LiveCommit {
+  readonly partition: number
+  /** What the store must hold for the commit to take effect. */
+  readonly expected: readonly SourcePosition[]
+  /** What it holds afterwards; same producers, same order. */
+  readonly next: readonly SourcePosition[]
+  readonly minuteBars: readonly MinuteBarRow[]
+  readonly futureBars: readonly FutureBarRow[]
+  readonly optionBars: readonly OptionBarRow[]
+  readonly metrics: readonly ExpiryMetricsRow[]
+  readonly distribution: readonly DistributionRow[]
+  readonly coverage: readonly CoverageRow[]
+  readonly coverageRemoved: readonly CoverageKey[]
+  readonly gaps: readonly FeedGapRow[]
+  readonly ledger: readonly LedgerRow[]
+  readonly due: readonly DueMinute[]
+  readonly deadLetters: readonly DeadLetterRow[]
+}
+
+/** Final values of a part of one due minute. Rows are inserted where missing (flat minutes). */
+export interface FinalCommit {
+  readonly partition: number
+  readonly expected: readonly SourcePosition[]
+  readonly minuteBars: readonly MinuteBarRow[]
+  readonly futureBars: readonly FutureBarRow[]
+  readonly optionBars: readonly OptionBarRow[]
+  readonly metrics: readonly ExpiryMetricsRow[]
+  readonly distribution: readonly DistributionRow[]
+  /** Entries that this statement settles. */
+  readonly done: readonly DueMinute[]
+  /** Minutes that became due by it (the next minute of a series whose figures changed). */
+  readonly due: readonly DueMinute[]
+}
+
+/** A bar as stored, of any of the three tables. */
+export interface StoredBar extends BarColumns {
+  readonly kind: InstrumentKind
+  readonly exchange: string | null
+  readonly tradingsymbol: string
+  readonly oi: number | null
+  readonly oiPrevClose: number | null
+  readonly bid: number | null
+  readonly ask: number | null
+}
+
+/** What identifies an instrument's bars in the store. */
+export interface BarIdentity {
+  readonly kind: InstrumentKind
+  readonly exchange: string
+  readonly tradingsymbol: string
+}
+
+/** The last known figures of an instrument before some minute of the same trading date. */
+export interface CarriedFigures {
+  readonly tradingsymbol: string
+  readonly minuteMs: number
+  readonly dayVolume: number | null
+}
+
+export interface PartitionClaim {
+  readonly sources: readonly SourcePosition[]
+}
+
+/**
+ * The store as the one writer of a partition sees it. Every write is guarded by generation and
+ * position; a guard that fails answers `superseded` and has written nothing.
+ */
+export interface PartitionStore {
+  /** Raises the generation of every producer's offset (creating it at the log's start) and returns where they stand. */
+  claim(producers: readonly string[]): Promise<PartitionClaim>
+  /** Positions as stored now, without raising anything. */
+  positions(producers: readonly string[]): Promise<readonly SourcePosition[]>
+  commit(commit: LiveCommit): Promise<'committed' | 'superseded'>
+  finalise(commit: FinalCommit): Promise<'committed' | 'superseded'>
+
+  loadCoverage(sinceMs: number): Promise<readonly CoverageRow[]>
+  loadOpenGaps(): Promise<readonly FeedGapRow[]>
+  loadLedger(producer: string, sinceMs: number): Promise<readonly LedgerRow[]>
+  loadDue(): Promise<readonly DueMinute[]>
+  /** Stored bars at exactly these minutes. */
+  loadBars(
+    wanted: readonly { readonly bar: BarIdentity; readonly minuteMs: number }[],
+  ): Promise<readonly StoredBar[]>
+  /** All stored bars of the given instruments from `fromMs` on. */
+  loadBarsSince(bars: readonly BarIdentity[], fromMs: number): Promise<readonly StoredBar[]>
+  /** The newest stored bar of each instrument in [sinceMs, beforeMs). */
+  loadLatestBefore(
+    bars: readonly BarIdentity[],
+    sinceMs: number,
+    beforeMs: number,
+  ): Promise<readonly StoredBar[]>
+  close(): Promise<void>
+}
+
+/** How a failed store call is to be taken. */
+export type StoreFailure = 'data' | 'connection' | 'other'
+
+export interface StoreOpener {
+  openPartition(partition: number): Promise<PartitionStore>
+  classify(error: unknown): StoreFailure
+}

@@ -1,0 +1,91 @@
+/**
+ * What is known of one instrument from the live feed: stretches of streaming, each in one mode.
+ * Whatever lies in no stretch is missing, as far as the live feed goes.
+ */
+import type { SessionBounds } from './attribution.ts'
+import { MINUTE_MS } from './ist.ts'
+import type { TickMode } from './tick.ts'
+
+export interface CoverageStretch {
+  readonly fromMs: number
+  /** Infinity while streaming goes on. */
+  readonly toMs: number
+  readonly mode: TickMode
+}
+
+export class Coverage {
+  #stretches: CoverageStretch[]
+
+  /** @param stretches in order of time, without overlap */
+  constructor(stretches: readonly CoverageStretch[] = []) {
+    this.#stretches = [...stretches]
+  }
+
+  get stretches(): readonly CoverageStretch[] {
+    return this.#stretches
+  }
+
+  /** The stretch that is still open, if any. */
+  get current(): CoverageStretch | undefined {
+    const last = this.#stretches.at(-1)
+    return last?.toMs === Number.POSITIVE_INFINITY ? last : undefined
+  }
+
+  /** Streaming begins, or changes its mode. Repeating what holds changes nothing. Returns whether it did. */
+  begin(fromMs: number, mode: TickMode): boolean {
+    const current = this.current
+    if (current?.mode === mode) return false
+    if (current !== undefined) this.end(fromMs)
+    const previousEnd = this.#stretches.at(-1)?.toMs ?? 0
+    this.#stretches.push({
+      fromMs: Math.max(fromMs, previousEnd),
+      toMs: Number.POSITIVE_INFINITY,
+      mode,
+    })
+    return true
+  }
+
+  /**
+   * Streaming ended at `toMs`, which may lie back in time (a gap is noticed later than it began).
+   * Returns the stretches that were cut or dropped, as they were.
+   */
+  end(toMs: number): readonly CoverageStretch[] {
+    const touched = this.#stretches.filter((stretch) => stretch.toMs > toMs)
+    if (touched.length === 0) return touched
+    this.#stretches = this.#stretches.filter((stretch) => stretch.toMs <= toMs)
+    for (const stretch of touched) {
+      if (stretch.fromMs < toMs) this.#stretches.push({ ...stretch, toMs })
+    }
+    return touched
+  }
+
+  /** When coverage within the session began; undefined where there was none. */
+  coveredFromMs(session: SessionBounds): number | undefined {
+    for (const stretch of this.#stretches) {
+      if (stretch.toMs > session.openMs && stretch.fromMs < session.closeMs) return stretch.fromMs
+    }
+    return undefined
+  }
+
+  /** True where some part of the minute is covered. */
+  touchesMinute(minuteMs: number): boolean {
+    const endMs = minuteMs + MINUTE_MS
+    return this.#stretches.some((s) => s.fromMs < endMs && s.toMs > minuteMs)
+  }
+
+  /** True where the feed was known up to the minute's first instant, so that the cumulative volume there is known. */
+  coversStartOf(minuteMs: number): boolean {
+    return this.#stretches.some((s) => s.fromMs < minuteMs && s.toMs >= minuteMs)
+  }
+
+  /** True where one stretch in one of `modes` spans the whole minute. */
+  spansMinute(minuteMs: number, modes: ReadonlySet<TickMode>): boolean {
+    const endMs = minuteMs + MINUTE_MS
+    return this.#stretches.some((s) => s.fromMs <= minuteMs && s.toMs >= endMs && modes.has(s.mode))
+  }
+
+  /** Forgets stretches that ended before `beforeMs`. */
+  forget(beforeMs: number): void {
+    this.#stretches = this.#stretches.filter((stretch) => stretch.toMs >= beforeMs)
+  }
+}

@@ -1,0 +1,210 @@
+/**
+ * One guarded statement for any set of tables: it takes effect as a whole, and only while
+ * `stream_offsets` still holds what this writer knows (generation and position of every producer).
+ *
+ *   held   locks the writer's offsets and keeps those that are as expected
+ *   ok     one row if all of them are, else none; every other part selects from it
+ *   moved  the new position        <table>…  upserts        gone_…  deletions
+ *
+ * Statements differ only in which tables they have, so there are few and each can be named.
+ */
+import type { SourcePosition } from '../backend/ports.ts'
+import { booleanArray, bytesArray, instantArray, numberArray, textArray } from './array-literal.ts'
+import type { Column, ColumnType, Deletion, Table } from './bar-tables.ts'
+
+/** Rows for one table; a part without rows is left out of the statement. */
+export interface Part {
+  readonly id: string
+  readonly rows: number
+  readonly columns: number
+  sql(firstParameter: number): string
+  parameters(): string[]
+}
+
+export interface GuardedStatement {
+  readonly name: string
+  readonly text: string
+  readonly values: unknown[]
+}
+
+const texts = new Map<string, string>()
+
+/** The array's element type, and how a column of values becomes its literal. */
+const ARRAYS: Readonly<Record<ColumnType, { type: string; literal: (values: never[]) => string }>> =
+  {
+    text: { type: 'text', literal: textArray },
+    float8: { type: 'float8', literal: numberArray },
+    int8: { type: 'int8', literal: numberArray },
+    int4: { type: 'int4', literal: numberArray },
+    bool: { type: 'bool', literal: booleanArray },
+    bytea: { type: 'bytea', literal: bytesArray },
+    ms: { type: 'timestamptz', literal: instantArray },
+    date: { type: 'date', literal: textArray },
+    jsonb: { type: 'jsonb', literal: textArray },
+  }
+
+export function upsert<Row>(table: Table<Row>, rows: readonly Row[]): Part {
+  return {
+    id: table.updateWhere === undefined ? table.name : `${table.name}_live`,
+    rows: rows.length,
+    columns: table.columns.length,
+    sql: (first) => upsertSql(table, first),
+    parameters: () => columnArrays(table.columns, sortByKey(table, rows)),
+  }
+}
+
+export function removal<Row>(deletion: Deletion<Row>, rows: readonly Row[]): Part {
+  return {
+    id: `gone_${deletion.name}`,
+    rows: rows.length,
+    columns: deletion.columns.length,
+    sql: (first) => removalSql(deletion, first),
+    parameters: () => columnArrays(deletion.columns, rows),
+  }
+}
+
+/**
+ * @param next the position to move to; undefined where the statement only needs to hold its own
+ * @returns a statement that answers one row, `ok` true where it took effect
+ */
+export function guardedStatement(
+  consumer: string,
+  partition: number,
+  expected: readonly SourcePosition[],
+  next: readonly SourcePosition[] | undefined,
+  parts: readonly Part[],
+): GuardedStatement {
+  const present = parts.filter((part) => part.rows > 0)
+  const id = `${next === undefined ? 'hold' : 'move'}:${present.map((part) => part.id).join(',')}`
+  const positions = next ?? []
+  const values: unknown[] = [
+    consumer,
+    partition,
+    textArray(expected.map((s) => s.producer)),
+    numberArray(expected.map((s) => s.generation)),
+    numberArray(expected.map((s) => s.position.epoch)),
+    numberArray(expected.map((s) => s.position.sequence)),
+  ]
+  if (next !== undefined) {
+    values.push(
+      numberArray(positions.map((s) => s.position.epoch)),
+      numberArray(positions.map((s) => s.position.sequence)),
+      instantArray(positions.map((s) => s.marketTimeMs)),
+    )
+  }
+  const firstPart = values.length + 1
+  for (const part of present) values.push(...part.parameters())
+  let text = texts.get(id)
+  if (text === undefined) {
+    text = statementText(next !== undefined, present, firstPart)
+    texts.set(id, text)
+  }
+  return { name: nameOf(id), text, values }
+}
+
+function statementText(moves: boolean, parts: readonly Part[], firstPart: number): string {
+  const steps = [HELD, OK]
+  if (moves) steps.push(MOVED)
+  let parameter = firstPart
+  for (const part of parts) {
+    const sql = part.sql(parameter)
+    parameter += part.columns
+    steps.push(`${part.id} AS (\n${sql}\n)`)
+  }
+  return `WITH ${steps.join(',\n')}\nSELECT EXISTS (SELECT FROM ok) AS ok`
+}
+
+const HELD = `held AS (
+  SELECT s.producer
+  FROM stream_offsets s
+  JOIN unnest($3::text[], $4::int8[], $5::int8[], $6::int8[])
+    AS e(producer, generation, epoch, sequence)
+    ON s.producer = e.producer AND s.generation = e.generation
+   AND s.epoch = e.epoch AND s.sequence = e.sequence
+  WHERE s.consumer = $1 AND s.partition = $2::int4
+  FOR UPDATE OF s
+)`
+
+const OK = `ok AS (
+  SELECT 1 WHERE (SELECT count(*) FROM held) = cardinality($3::text[])
+)`
+
+const MOVED = `moved AS (
+  UPDATE stream_offsets s
+  SET epoch = n.epoch, sequence = n.sequence, updated_at = now(),
+      market_time = coalesce(n.market_time, s.market_time)
+  FROM unnest($3::text[], $7::int8[], $8::int8[], $9::timestamptz[])
+    AS n(producer, epoch, sequence, market_time), ok
+  WHERE s.consumer = $1 AND s.partition = $2::int4 AND s.producer = n.producer
+  RETURNING s.producer
+)`
+
+function upsertSql<Row>(table: Table<Row>, first: number): string {
+  const names = table.columns.map((c) => quoted(c.name))
+  const stamp = table.touchUpdatedAt ? ', updated_at' : ''
+  const sets = table.columns.flatMap((c) => assignment(c))
+  if (table.touchUpdatedAt) sets.push('updated_at = excluded.updated_at')
+  const conflict =
+    sets.length === 0
+      ? 'DO NOTHING'
+      : `DO UPDATE SET ${sets.join(', ')}${table.updateWhere ? `\n  WHERE ${table.updateWhere}` : ''}`
+  return `  INSERT INTO ${table.name} AS t (${names.join(', ')}${stamp})
+  SELECT ${names.map((name) => `v.${name}`).join(', ')}${table.touchUpdatedAt ? ', now()' : ''}
+  FROM unnest(${placeholders(table.columns, first)}) AS v(${names.join(', ')}), ok
+  ON CONFLICT (${table.key.map(quoted).join(', ')}) ${conflict}`
+}
+
+function removalSql<Row>(deletion: Deletion<Row>, first: number): string {
+  const names = deletion.columns.map((c) => quoted(c.name))
+  const matches = deletion.columns.map((c) => `t.${quoted(c.name)} = v.${quoted(c.name)}`)
+  return `  DELETE FROM ${deletion.name} AS t
+  USING unnest(${placeholders(deletion.columns, first)}) AS v(${names.join(', ')}), ok
+  WHERE ${matches.join(' AND ')}`
+}
+
+function assignment<Row>({ name, onConflict }: Column<Row>): string[] {
+  const quotedName = quoted(name)
+  if (onConflict === 'keep') return []
+  if (onConflict === 'set') return [`${quotedName} = excluded.${quotedName}`]
+  return [`${quotedName} = coalesce(excluded.${quotedName}, t.${quotedName})`]
+}
+
+function placeholders<Row>(columns: readonly Column<Row>[], first: number): string {
+  return columns.map((c, i) => `$${first + i}::${ARRAYS[c.type].type}[]`).join(', ')
+}
+
+function quoted(name: string): string {
+  return `"${name}"`
+}
+
+function columnArrays<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string[] {
+  return columns.map(({ type, value }) => ARRAYS[type].literal(rows.map(value) as never[]))
+}
+
+/** Two writers that meet the same rows in the same order cannot deadlock. */
+function sortByKey<Row>(table: Table<Row>, rows: readonly Row[]): readonly Row[] {
+  if (rows.length < 2) return rows
+  const keys = table.key.map(
+    (name) => (table.columns.find((c) => c.name === name) as Column<Row>).value,
+  )
+  return [...rows].sort((a, b) => {
+    for (const key of keys) {
+      const x = key(a) as string | number
+      const y = key(b) as string | number
+      if (x !== y) return x < y ? -1 : 1
+    }
+    return 0
+  })
+}
+
+const names = new Map<string, string>()
+
+/** Statement names are at most 63 bytes, so each set of tables gets a number. */
+function nameOf(id: string): string {
+  let name = names.get(id)
+  if (name === undefined) {
+    name = `guarded_${names.size + 1}`
+    names.set(id, name)
+  }
+  return name
+}

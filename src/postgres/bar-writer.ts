@@ -1,0 +1,320 @@
+/**
+ * The store as the one writer of a partition uses it: guarded commits and finals, and the reads from
+ * which the writer's memory is rebuilt.
+ */
+import type pg from 'pg'
+import type {
+  BarIdentity,
+  CoverageRow,
+  DueMinute,
+  FeedGapRow,
+  FinalCommit,
+  GapInstrument,
+  LedgerRow,
+  LiveCommit,
+  PartitionClaim,
+  PartitionStore,
+  SourcePosition,
+  StoredBar,
+  StoreFailure,
+  StoreOpener,
+} from '../backend/ports.ts'
+import { instantArray, instantText, textArray } from './array-literal.ts'
+import { guardedStatement, type Part, removal, upsert } from './bar-statements.ts'
+import {
+  COVERAGE,
+  COVERAGE_REMOVAL,
+  DEAD_LETTERS,
+  EXPIRY_METRICS,
+  FEED_GAPS,
+  FINALISE_QUEUE,
+  FUTURES_BARS,
+  finalTable,
+  LEDGER,
+  MINUTE_BARS,
+  OPTION_BARS,
+  QUEUE_REMOVAL,
+  STRIKE_DISTRIBUTION,
+} from './bar-tables.ts'
+import { classify } from './classify-error.ts'
+import type { Store } from './connection.ts'
+
+const FINAL_MINUTE_BARS = finalTable(MINUTE_BARS)
+const FINAL_FUTURES_BARS = finalTable(FUTURES_BARS)
+const FINAL_OPTION_BARS = finalTable(OPTION_BARS)
+
+/** Opens a partition's writer on a connection of its own. */
+export function barStore(store: Store, consumer: string): StoreOpener {
+  return {
+    openPartition: async (partition) => new BarWriter(await store.connect(), consumer, partition),
+    classify: failureOf,
+  }
+}
+
+function failureOf(error: unknown): StoreFailure {
+  // A figure that is no number is refused before it is sent, for the same reason as in the store.
+  return error instanceof RangeError ? 'data' : classify(error).kind
+}
+
+class BarWriter implements PartitionStore {
+  readonly #client: pg.Client
+  readonly #consumer: string
+  readonly #partition: number
+
+  constructor(client: pg.Client, consumer: string, partition: number) {
+    this.#client = client
+    this.#consumer = consumer
+    this.#partition = partition
+  }
+
+  async claim(producers: readonly string[]): Promise<PartitionClaim> {
+    const { rows } = await this.#client.query<OffsetRow>(
+      `INSERT INTO stream_offsets AS s
+         (consumer, producer, partition, generation, epoch, sequence, market_time, updated_at)
+       SELECT $1, p.producer, $2, 1, 0, 0, NULL, now() FROM unnest($3::text[]) AS p(producer)
+       ON CONFLICT (consumer, producer, partition)
+       DO UPDATE SET generation = s.generation + 1, updated_at = now()
+       RETURNING producer, generation, epoch, sequence, market_time`,
+      [this.#consumer, this.#partition, textArray(producers)],
+    )
+    return { sources: inOrder(producers, rows) }
+  }
+
+  async positions(producers: readonly string[]): Promise<readonly SourcePosition[]> {
+    const { rows } = await this.#client.query<OffsetRow>(
+      `SELECT producer, generation, epoch, sequence, market_time
+       FROM stream_offsets
+       WHERE consumer = $1 AND partition = $2 AND producer = ANY($3::text[])`,
+      [this.#consumer, this.#partition, textArray(producers)],
+    )
+    return inOrder(producers, rows)
+  }
+
+  commit(commit: LiveCommit): Promise<'committed' | 'superseded'> {
+    return this.#execute(commit.expected, commit.next, [
+      upsert(MINUTE_BARS, commit.minuteBars),
+      upsert(FUTURES_BARS, commit.futureBars),
+      upsert(OPTION_BARS, commit.optionBars),
+      upsert(EXPIRY_METRICS, commit.metrics),
+      upsert(STRIKE_DISTRIBUTION, commit.distribution),
+      removal(COVERAGE_REMOVAL, commit.coverageRemoved),
+      upsert(COVERAGE, commit.coverage),
+      upsert(FEED_GAPS, commit.gaps),
+      upsert(LEDGER, commit.ledger),
+      upsert(FINALISE_QUEUE, commit.due),
+      upsert(DEAD_LETTERS, commit.deadLetters),
+    ])
+  }
+
+  finalise(commit: FinalCommit): Promise<'committed' | 'superseded'> {
+    return this.#execute(commit.expected, undefined, [
+      upsert(FINAL_MINUTE_BARS, commit.minuteBars),
+      upsert(FINAL_FUTURES_BARS, commit.futureBars),
+      upsert(FINAL_OPTION_BARS, commit.optionBars),
+      upsert(EXPIRY_METRICS, commit.metrics),
+      upsert(STRIKE_DISTRIBUTION, commit.distribution),
+      removal(QUEUE_REMOVAL, commit.done),
+      upsert(FINALISE_QUEUE, commit.due),
+    ])
+  }
+
+  async #execute(
+    expected: readonly SourcePosition[],
+    next: readonly SourcePosition[] | undefined,
+    parts: readonly Part[],
+  ): Promise<'committed' | 'superseded'> {
+    const statement = guardedStatement(this.#consumer, this.#partition, expected, next, parts)
+    const { rows } = await this.#client.query<{ ok: boolean }>(statement)
+    return rows[0]?.ok === true ? 'committed' : 'superseded'
+  }
+
+  async loadCoverage(sinceMs: number): Promise<readonly CoverageRow[]> {
+    const { rows } = await this.#client.query<CoverageRow>(
+      `SELECT exchange, tradingsymbol, "from" AS "fromMs", "to" AS "toMs", source, mode
+       FROM coverage WHERE "to" >= $1 AND source = 'live' ORDER BY "from"`,
+      [instantText(sinceMs)],
+    )
+    return rows
+  }
+
+  async loadOpenGaps(): Promise<readonly FeedGapRow[]> {
+    const { rows } = await this.#client.query<StoredGap>(
+      `SELECT id, producer, partition, reason, account, connection, status,
+              "from" AS "fromMs", "to" AS "toMs", instruments,
+              opened_at AS "openedAtMs", closed_at AS "closedAtMs"
+       FROM feed_gaps WHERE status = 'open' AND partition = $1`,
+      [this.#partition],
+    )
+    return rows.map((row) => ({ ...row, instruments: row.instruments.map(gapInstrument) }))
+  }
+
+  async loadLedger(producer: string, sinceMs: number): Promise<readonly LedgerRow[]> {
+    const { rows } = await this.#client.query<LedgerRow>(
+      `SELECT minute AS "minuteMs", producer, epoch, partition, received, rejected, dropped,
+              journaled, folded, lost, not_folded AS "notFolded"
+       FROM delivery_ledger
+       WHERE producer = $1 AND partition = $2 AND minute >= $3`,
+      [producer, this.#partition, instantText(sinceMs)],
+    )
+    return rows
+  }
+
+  async loadDue(): Promise<readonly DueMinute[]> {
+    const { rows } = await this.#client.query<DueMinute & { expiry: string }>(
+      `SELECT symbol, expiry, minute AS "minuteMs", due_since AS "dueSinceMs", reason
+       FROM finalise_queue`,
+    )
+    return rows.map((row) => ({ ...row, expiry: row.expiry === '-infinity' ? null : row.expiry }))
+  }
+
+  async loadBars(
+    wanted: readonly { readonly bar: BarIdentity; readonly minuteMs: number }[],
+  ): Promise<readonly StoredBar[]> {
+    const pairs = dedupe(wanted)
+    return this.#readBars(
+      pairs.map(({ bar }) => bar),
+      (table) => `JOIN unnest($1::text[], $2::timestamptz[]) AS w(name, minute)
+        ON t.${table.name} = w.name AND t.${table.time} = w.minute`,
+      (indexes) => [instantArray(indexes.map((i) => pairs[i]?.minuteMs ?? 0))],
+    )
+  }
+
+  loadBarsSince(bars: readonly BarIdentity[], fromMs: number): Promise<readonly StoredBar[]> {
+    return this.#readBars(
+      bars,
+      (table) => `JOIN unnest($1::text[]) AS w(name)
+        ON t.${table.name} = w.name AND t.${table.time} >= $2::timestamptz`,
+      () => [instantText(fromMs)],
+    )
+  }
+
+  loadLatestBefore(
+    bars: readonly BarIdentity[],
+    sinceMs: number,
+    beforeMs: number,
+  ): Promise<readonly StoredBar[]> {
+    return this.#readBars(
+      bars,
+      (table) => `JOIN LATERAL (
+          SELECT max(l.${table.time}) AS minute FROM ${table.table} l
+          WHERE l.${table.name} = w.name
+            AND l.${table.time} >= $2::timestamptz AND l.${table.time} < $3::timestamptz
+        ) newest ON true
+        JOIN ${table.table} t ON t.${table.name} = w.name AND t.${table.time} = newest.minute`,
+      () => [instantText(sinceMs), instantText(beforeMs)],
+      () => 'FROM unnest($1::text[]) AS w(name)',
+    )
+  }
+
+  async close(): Promise<void> {
+    await this.#client.end()
+  }
+
+  /** Reads bars of the three tables, each with one statement. */
+  async #readBars(
+    bars: readonly BarIdentity[],
+    join: (table: BarTable) => string,
+    parameters: (indexes: readonly number[]) => unknown[],
+    from: (table: BarTable) => string = (table) => `FROM ${table.table} t`,
+  ): Promise<readonly StoredBar[]> {
+    const found: StoredBar[] = []
+    for (const table of BAR_TABLES) {
+      const indexes = bars.flatMap((bar, i) => (table.holds(bar) ? [i] : []))
+      if (indexes.length === 0) continue
+      const names = textArray(indexes.map((i) => bars[i]?.tradingsymbol ?? ''))
+      const { rows } = await this.#client.query<StoredBar>(
+        `SELECT ${table.select} ${from(table)} ${join(table)}`,
+        [names, ...parameters(indexes)],
+      )
+      for (const row of rows) {
+        const wanted = table.isExchangeKnown
+          ? bars.some((b) => b.tradingsymbol === row.tradingsymbol && b.exchange === row.exchange)
+          : true
+        if (wanted) found.push(row)
+      }
+    }
+    return found
+  }
+}
+
+interface OffsetRow {
+  producer: string
+  generation: number
+  epoch: number
+  sequence: number
+  market_time: number | null
+}
+
+function inOrder(producers: readonly string[], rows: readonly OffsetRow[]): SourcePosition[] {
+  return producers.map((producer) => {
+    const row = rows.find((r) => r.producer === producer)
+    if (row === undefined) throw new Error(`no stored position for producer ${producer}`)
+    return {
+      producer,
+      generation: row.generation,
+      position: { epoch: row.epoch, sequence: row.sequence },
+      marketTimeMs: row.market_time,
+    }
+  })
+}
+
+type StoredGap = Omit<FeedGapRow, 'instruments'> & {
+  instruments: (Omit<GapInstrument, 'to'> & { to: string | null })[]
+}
+
+function gapInstrument(stored: StoredGap['instruments'][number]): GapInstrument {
+  return { ...stored, to: stored.to === null ? null : Date.parse(stored.to) }
+}
+
+function dedupe<T extends { bar: BarIdentity; minuteMs: number }>(wanted: readonly T[]): T[] {
+  const byKey = new Map<string, T>()
+  for (const item of wanted) {
+    byKey.set(`${item.bar.exchange}:${item.bar.tradingsymbol}:${item.minuteMs}`, item)
+  }
+  return [...byKey.values()]
+}
+
+interface BarTable {
+  readonly table: string
+  /** Columns that name the instrument and the minute. */
+  readonly name: string
+  readonly time: string
+  readonly select: string
+  readonly isExchangeKnown: boolean
+  holds(bar: BarIdentity): boolean
+}
+
+const COMMON = `t.open, t.high, t.low, t.close, t.volume, t.day_volume AS "dayVolume",
+  t.base_volume AS "baseVolume", t.tick_count AS "tickCount", t.complete, t.source,
+  t.open_key AS "openKey", t.close_key AS "closeKey", t.quote_key AS "quoteKey"`
+
+const BOOK = `NULL::text AS exchange, t.tradingsymbol, t.oi, t.oi_prev_close AS "oiPrevClose",
+  t.bid, t.ask`
+
+const BAR_TABLES: readonly BarTable[] = [
+  {
+    table: 'minute_bars',
+    name: 'symbol',
+    time: 'time',
+    select: `'index' AS kind, t.exchange, t.symbol AS tradingsymbol, t.time AS "minuteMs", ${COMMON},
+      NULL::bigint AS oi, NULL::bigint AS "oiPrevClose", NULL::float8 AS bid, NULL::float8 AS ask`,
+    isExchangeKnown: true,
+    holds: ({ kind }) => kind === 'index' || kind === 'equity',
+  },
+  {
+    table: 'futures_bars',
+    name: 'tradingsymbol',
+    time: 'time',
+    select: `'future' AS kind, ${BOOK}, t.time AS "minuteMs", ${COMMON}`,
+    isExchangeKnown: false,
+    holds: ({ kind }) => kind === 'future',
+  },
+  {
+    table: 'fo_option_strike_bars',
+    name: 'tradingsymbol',
+    time: 'bucket_time',
+    select: `'option' AS kind, ${BOOK}, t.bucket_time AS "minuteMs", ${COMMON}`,
+    isExchangeKnown: false,
+    holds: ({ kind }) => kind === 'option',
+  },
+]
