@@ -80,7 +80,7 @@ const streamLegFields = {
   ),
   iv_raw: maybeNumber("Implied volatility of this leg's own price, decimal per year."),
   iv_reason: maybeText(
-    'Why there is no iv: zero_price, stale, below_intrinsic, at_intrinsic, above_max, expired, no_forward, low_confidence, settled, …; null where there is one.',
+    'Why there is no iv: no_price, zero_price, stale, below_intrinsic, at_intrinsic, above_max, expired, no_forward, settled; low_confidence comes with a number; null where nothing is wrong.',
   ),
   delta: maybeNumber('Per 1.00 of the forward, discounted.'),
   gamma: maybeNumber('Change of delta per index point.'),

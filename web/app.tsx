@@ -1,0 +1,191 @@
+/** The Monitor: the live chain of one underlying and expiry, with how old and how whole it is. */
+import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react'
+import type { MonitorView } from '../src/contract/api/monitor-view.ts'
+import { PAGE_VIEW_MAX_STRIKES } from '../src/limits.ts'
+import { getExpiries, getStatus, postView } from './api-client.ts'
+import { ChainTable, centreOnAtm } from './chain-table.tsx'
+import type { Choice, StrikeWindow } from './choice.ts'
+import { ExpirySwitcher, UnderlyingPicker, WindowSwitcher } from './choice-bar.tsx'
+import { ColumnMenu } from './column-menu.tsx'
+import { COLUMNS, DEFAULT_COLUMNS } from './columns.ts'
+import { ConnectionPill, DataAge, Notices } from './connection.tsx'
+import { HeaderMetrics } from './header-metrics.tsx'
+import { useChoice, useMedia, useRefreshed } from './hooks.ts'
+import type { LiveChain } from './live-chain.ts'
+import type { LiveChainState } from './live-chain-state.ts'
+import { formatPrice } from './number-format.ts'
+import { Placeholder } from './placeholder.tsx'
+import { loadColumns, saveColumns } from './preferences.ts'
+import { ThemeButton } from './theme-button.tsx'
+import { formatDay } from './time-format.ts'
+
+export function App({ live }: { live: LiveChain }) {
+  const state = useSyncExternalStore(live.subscribe, live.published)
+  const [choice, choose] = useChoice()
+  const status = useStatus()
+  const symbol = choice.symbol ?? status?.default_symbol ?? null
+  const canonical = state.chain?.symbol ?? symbol
+  const expiries = useExpiries(symbol)
+  const view = useView(state, choice.strikes)
+  useChosenChain(live, symbol, choice)
+  useTitle(state)
+
+  const feed = state.chain?.feed ?? state.health?.feed ?? status?.feed ?? null
+  const underlyings = status?.underlyings.filter(({ expiries: count }) => count > 0) ?? []
+  return (
+    <>
+      <header>
+        {feed === 'simulated' ? <SimulatedBand /> : null}
+        <div className="top">
+          <h1>fostream</h1>
+          <UnderlyingPicker
+            symbols={underlyings.map((underlying) => underlying.symbol)}
+            symbol={canonical}
+            onChoose={(next) => choose({ ...choice, symbol: next, expiry: null })}
+          />
+          <ExpirySwitcher
+            expiries={expiries}
+            expiry={state.chain?.expiry ?? choice.expiry}
+            onChoose={(expiry) => choose({ ...choice, symbol: canonical, expiry })}
+          />
+          <div className="top-right">
+            <DataAge state={state} />
+            <ConnectionPill state={state} />
+            <ThemeButton />
+          </div>
+        </div>
+      </header>
+      <Notices state={state} view={view.plan} viewFault={view.fault} />
+      <Chain
+        state={state}
+        strikes={choice.strikes}
+        onWindow={(strikes) => choose({ ...choice, strikes })}
+      />
+    </>
+  )
+}
+
+function SimulatedBand() {
+  return (
+    <div className="band" data-testid="band">
+      <strong>SIMULATED MARKET</strong>{' '}
+      <span>Every price here is made up; nothing can be traded.</span>
+    </div>
+  )
+}
+
+interface ChainProps {
+  readonly state: LiveChainState
+  readonly strikes: StrikeWindow
+  readonly onWindow: (strikes: StrikeWindow) => void
+}
+
+function Chain({ state, strikes, onWindow }: ChainProps) {
+  const box = useRef<HTMLElement>(null)
+  const [shown, setShown] = useState(() => loadColumns() ?? DEFAULT_COLUMNS)
+  const narrow = useMedia('(max-width: 760px)')
+  const columns = useMemo(
+    () => COLUMNS.filter(({ id, narrow: key }) => (narrow ? key : shown.includes(id))),
+    [shown, narrow],
+  )
+  const chain = state.chain
+  const showColumns = (ids: readonly string[]) => {
+    saveColumns(ids)
+    setShown(ids)
+  }
+  return (
+    <main>
+      {chain === null ? null : <HeaderMetrics chain={chain} />}
+      <div className="tools">
+        <WindowSwitcher strikes={strikes} onChoose={onWindow} />
+        <button type="button" className="button" onClick={() => centreOnAtm(box.current)}>
+          Centre on ATM
+        </button>
+        {narrow ? null : <ColumnMenu shown={shown} onChange={showColumns} />}
+        <Legend lotSize={chain?.lot_size ?? null} />
+      </div>
+      {chain === null || chain.strikes.length === 0 ? (
+        <Placeholder state={state} />
+      ) : (
+        <ChainTable chain={chain} columns={columns} box={box} />
+      )}
+    </main>
+  )
+}
+
+function Legend({ lotSize }: { lotSize: number | null }) {
+  return (
+    <p className="legend">
+      <i className="swatch itm" /> in the money
+      <i className="swatch call" /> call OI
+      <i className="swatch put" /> put OI
+      <i className="swatch falling" /> OI falling
+      <span className="legend-units">
+        OI and volume in units{lotSize === null ? '' : `, lot ${lotSize}`}
+      </span>
+    </p>
+  )
+}
+
+function useStatus() {
+  const answer = useRefreshed(getStatus)
+  return answer?.kind === 'ok' ? answer.value : null
+}
+
+function useExpiries(symbol: string | null) {
+  const ask = useMemo(() => (symbol === null ? null : () => getExpiries(symbol)), [symbol])
+  const answer = useRefreshed(ask)
+  return answer?.kind === 'ok' ? answer.value.expiries : []
+}
+
+function useChosenChain(live: LiveChain, symbol: string | null, { expiry, strikes }: Choice) {
+  useEffect(() => {
+    if (symbol !== null) live.choose({ symbol, expiry, strikes })
+  }, [live, symbol, expiry, strikes])
+}
+
+function useTitle({ chain }: LiveChainState) {
+  const title =
+    chain === null
+      ? 'fostream Monitor'
+      : `${chain.symbol} ${formatPrice(chain.spot ?? chain.forward)} · ${formatDay(chain.expiry)}`
+  useEffect(() => {
+    document.title = title
+  }, [title])
+}
+
+interface View {
+  readonly plan: MonitorView | null
+  readonly fault: string | null
+}
+
+const NO_VIEW: View = { plan: null, fault: null }
+
+/**
+ * Asks the backend to stream what is shown, once per series and window. A backend without that call
+ * (404) and a key that may only read (403) are no fault of the view.
+ */
+function useView({ chain }: LiveChainState, strikes: StrikeWindow): View {
+  const [view, setView] = useState(NO_VIEW)
+  const symbol = chain?.symbol ?? null
+  const expiry = chain?.expiry ?? null
+  const ask = useCallback(async () => {
+    if (symbol === null || expiry === null) return NO_VIEW
+    const each = Math.min(strikes ?? PAGE_VIEW_MAX_STRIKES, PAGE_VIEW_MAX_STRIKES)
+    const answer = await postView({ symbol, expiry, strikes_each_side: each })
+    if (answer.kind === 'ok') return { plan: answer.value, fault: null }
+    if (answer.kind === 'unreachable' || answer.status === 404 || answer.status === 403)
+      return NO_VIEW
+    return { plan: null, fault: answer.error.message }
+  }, [symbol, expiry, strikes])
+  useEffect(() => {
+    let ended = false
+    void ask().then((answer) => {
+      if (!ended) setView(answer)
+    })
+    return () => {
+      ended = true
+    }
+  }, [ask])
+  return view
+}

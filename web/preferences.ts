@@ -1,0 +1,48 @@
+/** What this browser remembers: theme and columns. A browser without storage forgets, nothing more. */
+
+export type Theme = 'auto' | 'light' | 'dark'
+
+const THEME_KEY = 'fostream.theme'
+const COLUMNS_KEY = 'fostream.columns'
+
+export function loadTheme(): Theme {
+  const stored = read(THEME_KEY)
+  return stored === 'light' || stored === 'dark' ? stored : 'auto'
+}
+
+/** Sets the theme on the page and remembers it. */
+export function applyTheme(theme: Theme): void {
+  document.documentElement.dataset['theme'] = theme
+  write(THEME_KEY, theme)
+}
+
+/** Ids of the columns to show; null where nothing was chosen. */
+export function loadColumns(): readonly string[] | null {
+  return read(COLUMNS_KEY)?.split(',').filter(Boolean) ?? null
+}
+
+export function saveColumns(ids: readonly string[]): void {
+  write(COLUMNS_KEY, ids.join(','))
+}
+
+function read(key: string): string | null {
+  return storage()?.getItem(key) ?? null
+}
+
+function write(key: string, value: string): void {
+  try {
+    storage()?.setItem(key, value)
+  } catch (cause) {
+    if (!(cause instanceof DOMException)) throw cause // full or forbidden: forgetting is all right
+  }
+}
+
+/** Merely touching it throws where the browser forbids storage. */
+function storage(): Storage | undefined {
+  try {
+    return window.localStorage
+  } catch (cause) {
+    if (cause instanceof DOMException) return undefined
+    throw cause
+  }
+}
