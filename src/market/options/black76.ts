@@ -51,22 +51,12 @@ export function black76Greeks(
   rate: number,
   volatility: number,
 ): Greeks {
-  const greeks = unknownGreeks()
+  const unset = Number.NaN
+  const greeks = { delta: unset, gamma: unset, theta: unset, vega: unset, rho: unset }
   const price = black76Price(optionType, forward, strike, timeYears, rate, volatility)
   const deviation = volatility * Math.sqrt(timeYears)
   writeGreeks(optionType, price, forward, strike, timeYears, rate, deviation, greeks)
   return greeks
-}
-
-/** Room for Greeks that are not computed yet. */
-export function unknownGreeks(): Greeks {
-  return {
-    delta: Number.NaN,
-    gamma: Number.NaN,
-    theta: Number.NaN,
-    vega: Number.NaN,
-    rho: Number.NaN,
-  }
 }
 
 /**

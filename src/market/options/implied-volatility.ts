@@ -6,7 +6,7 @@
  * `impliedDeviation`. The answer is within 1e-13 of the exact root of the given doubles.
  */
 import type { OptionType } from '../instrument.ts'
-import { type Greeks, otmLogMoneyness, unknownGreeks, writeGreeks } from './black76.ts'
+import { type Greeks, otmLogMoneyness, writeGreeks } from './black76.ts'
 import { impliedDeviation } from './normalised-black.ts'
 
 /** The smallest price step of index options, in rupees. */
@@ -45,12 +45,13 @@ export interface IvAndGreeks extends Greeks {
 }
 
 export function unknownIvAndGreeks(): IvAndGreeks {
-  return { iv: Number.NaN, ...unknownGreeks() }
+  const unset = Number.NaN
+  return { iv: unset, delta: unset, gamma: unset, theta: unset, vega: unset, rho: unset }
 }
 
 /**
  * Implied volatility of one price in rupees. Time is in years of 365 days, the rate continuous.
- * Throws a RangeError where the strike is not positive.
+ * Throws a RangeError where the strike is not positive or the rate not finite.
  */
 export function impliedVolatility(
   optionType: OptionType,
@@ -95,6 +96,7 @@ export function solveIvAndGreeks(
   out: IvAndGreeks,
 ): IvStatus {
   if (!(strike > 0)) throw new RangeError(`strike ${strike} is not positive`)
+  if (!Number.isFinite(rate)) throw new RangeError(`rate ${rate} is not a number`)
   if (Number.isNaN(price)) return 'no_price'
   if (price <= 0) return 'zero_price'
   if (!(timeYears > 0)) return 'expired'
