@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 
-export const KITE_LOGIN_ROOT = 'https://kite.zerodha.com'
+const KITE_LOGIN_ROOT = 'https://kite.zerodha.com'
 
 /** Where the user logs in. `redirectParams` come back with the request token. */
 export function kiteLoginUrl(

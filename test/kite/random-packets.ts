@@ -14,7 +14,7 @@ export function seededRandom(seed: number): Random {
   }
 }
 
-export function pick<T>(random: Random, from: readonly T[]): T {
+function pick<T>(random: Random, from: readonly T[]): T {
   const chosen = from[Math.floor(random() * from.length)]
   if (chosen === undefined) throw new Error('nothing to pick from')
   return chosen
