@@ -1,0 +1,94 @@
+/**
+ * The store as its users see it: single connections for writers, a pool for readers, and the same
+ * driver, session settings and value types whether a server or the embedded engine answers.
+ */
+import pg from 'pg'
+import type { Log } from '../kit/log.ts'
+import { STORE_CONNECT_TIMEOUT_MS, STORE_READ_CONNECTIONS } from '../limits.ts'
+import type { EmbeddedStore } from './embedded/open-embedded.ts'
+import { STORE_TIME_ZONE } from './time-zone.ts'
+import { valueTypes } from './value-types.ts'
+
+export type StoreTarget =
+  /** `postgresql://user:password@host:port/database?sslmode=…`; TLS options stand in the URL. */
+  | { readonly kind: 'url'; readonly url: string }
+  | { readonly kind: 'embedded'; readonly store: EmbeddedStore }
+
+export interface StoreOptions {
+  /** What `pg_stat_activity` shows: `fostream backend`. */
+  readonly applicationName: string
+  /** Connections of the pool; by default `STORE_READ_CONNECTIONS`. */
+  readonly poolSize?: number
+  readonly log: Pick<Log, 'warn'>
+}
+
+export interface Store {
+  readonly kind: 'postgresql' | 'embedded'
+  /** For reads. Connects when it is used, again after losses. */
+  readonly pool: pg.Pool
+  /**
+   * A new connection of the caller's own, open. When it is lost, its statements reject with what
+   * `classify` calls `connection` and it is of no further use; nothing else is thrown.
+   */
+  connect(): Promise<pg.Client>
+  /** Where the store is, for people; no password. */
+  describe(): string
+  /** Closes the pool and the embedded engine; connections from `connect` are their users' to end. */
+  close(): Promise<void>
+}
+
+/** Does not connect yet. Throws TypeError on a malformed URL. */
+export function openStore(target: StoreTarget, options: StoreOptions): Store {
+  const config = clientConfig(target, options)
+  const pool = new pg.Pool({
+    ...config,
+    max: options.poolSize ?? STORE_READ_CONNECTIONS,
+    allowExitOnIdle: false,
+  })
+  pool.on('error', (err) => options.log.warn({ err }, 'Database connection lost'))
+  return {
+    kind: target.kind === 'url' ? 'postgresql' : 'embedded',
+    pool,
+    connect: () => connect(config, options),
+    describe: () => describe(target),
+    close: async () => {
+      await pool.end()
+      if (target.kind === 'embedded') await target.store.close()
+    },
+  }
+}
+
+async function connect(config: pg.ClientConfig, { log }: StoreOptions): Promise<pg.Client> {
+  const client = new pg.Client(config)
+  client.on('error', (err) => log.warn({ err }, 'Database connection lost'))
+  await client.connect()
+  return client
+}
+
+function clientConfig(target: StoreTarget, { applicationName }: StoreOptions): pg.ClientConfig {
+  const common = {
+    types: valueTypes,
+    application_name: applicationName,
+    connectionTimeoutMillis: STORE_CONNECT_TIMEOUT_MS,
+  }
+  if (target.kind === 'embedded') {
+    // The engine has the zone already, and one session for everybody.
+    return { ...common, stream: () => target.store.connectStream(), ssl: false }
+  }
+  return { ...common, connectionString: withSessionSettings(target.url), keepAlive: true }
+}
+
+/** The zone travels in the startup packet: no round trip, and right from the first statement on. */
+function withSessionSettings(url: string): string {
+  const settled = new URL(url)
+  const given = settled.searchParams.get('options')
+  const zone = `-c timezone=${STORE_TIME_ZONE}`
+  settled.searchParams.set('options', given === null ? zone : `${given} ${zone}`)
+  return settled.href
+}
+
+function describe(target: StoreTarget): string {
+  if (target.kind === 'embedded') return `embedded PostgreSQL in ${target.store.dataDir}`
+  const { host, port, database, user } = new pg.Client({ connectionString: target.url })
+  return `PostgreSQL ${user ?? ''}@${host}:${port}/${database ?? ''}`
+}

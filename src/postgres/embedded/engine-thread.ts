@@ -1,0 +1,120 @@
+/**
+ * The engine's thread as the main thread holds it: started, watched, connected to, closed.
+ *
+ * Nothing can interrupt a running statement, so one that takes too long costs the whole thread, just
+ * as a dead engine does; whoever holds this starts another.
+ */
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
+import type { Clock } from '../../kit/clock.ts'
+import {
+  EMBEDDED_CLOSE_TIMEOUT_MS,
+  EMBEDDED_OPEN_TIMEOUT_MS,
+  EMBEDDED_STATEMENT_MAX_MS,
+} from '../../limits.ts'
+import type { EngineData, FromEngine, ToEngine } from './engine-protocol.ts'
+
+/** How often the watch looks at the engine. */
+const WATCHES_PER_STATEMENT = 8
+
+export class EngineThread {
+  /** Settles when the thread has ended, with the reason; undefined after `close`. */
+  readonly ended: Promise<Error | undefined>
+  readonly #worker: Worker
+  readonly #activity: Int32Array
+  readonly #clock: Clock
+  #failure: Error | undefined
+  #isClosing = false
+
+  /** Opens the cluster in `folder`. Rejects with the engine's reason when that does not succeed. */
+  static async start(folder: string, clock: Clock): Promise<EngineThread> {
+    const thread = new EngineThread(folder, clock)
+    await thread.#untilReady()
+    thread.#watch()
+    return thread
+  }
+
+  private constructor(folder: string, clock: Clock) {
+    const data: EngineData = { folder, activity: new SharedArrayBuffer(4) }
+    this.#clock = clock
+    this.#activity = new Int32Array(data.activity)
+    this.#worker = new Worker(new URL('./engine-worker.js', import.meta.url), { workerData: data })
+    this.#worker.on('error', (error: Error) => {
+      this.#failure ??= error
+    })
+    this.ended = new Promise((resolve) => {
+      this.#worker.on('exit', (code) => resolve(this.#reasonOfEnd(code)))
+    })
+  }
+
+  /** A new client's end of its connection. */
+  connect(isOutside: boolean): MessagePort {
+    const { port1, port2 } = new MessageChannel()
+    this.#say({ kind: 'connect', port: port2, isOutside }, [port2])
+    return port1
+  }
+
+  /** Writes a last checkpoint and ends the thread; false when it had to be cut short. */
+  async close(): Promise<boolean> {
+    this.#isClosing = true
+    const closed = this.#next('closed', EMBEDDED_CLOSE_TIMEOUT_MS)
+    this.#say({ kind: 'close' }, [])
+    const inOrder = await closed.then(
+      () => true,
+      () => false,
+    )
+    await this.#worker.terminate()
+    return inOrder
+  }
+
+  async #untilReady(): Promise<void> {
+    try {
+      await this.#next('ready', EMBEDDED_OPEN_TIMEOUT_MS)
+    } catch (error) {
+      this.#failure ??= error instanceof Error ? error : new Error(String(error))
+      await this.#worker.terminate()
+      throw error
+    }
+  }
+
+  /** Waits for one kind of message, the thread's end or the time. */
+  #next(kind: FromEngine['kind'], withinMs: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const stopTimer = this.#clock.after(withinMs, () =>
+        reject(new Error(`the engine was not ${kind} within ${withinMs} ms`)),
+      )
+      this.#worker.on('message', (message: FromEngine) => {
+        if (message.kind !== kind) return
+        stopTimer()
+        resolve()
+      })
+      void this.ended.then((reason) => {
+        stopTimer()
+        reject(reason ?? new Error('the engine is closed'))
+      })
+    })
+  }
+
+  #watch(): void {
+    let seen = 0
+    let looksWithoutChange = 0
+    const stop = this.#clock.every(EMBEDDED_STATEMENT_MAX_MS / WATCHES_PER_STATEMENT, () => {
+      const count = Atomics.load(this.#activity, 0)
+      const isStillBusy = count === seen && Math.abs(count % 2) === 1
+      looksWithoutChange = isStillBusy ? looksWithoutChange + 1 : 0
+      seen = count
+      if (looksWithoutChange < WATCHES_PER_STATEMENT) return
+      this.#failure ??= new Error(`a statement took longer than ${EMBEDDED_STATEMENT_MAX_MS} ms`)
+      void this.#worker.terminate()
+    })
+    void this.ended.then(stop)
+  }
+
+  #reasonOfEnd(code: number): Error | undefined {
+    if (this.#failure !== undefined) return this.#failure
+    return this.#isClosing ? undefined : new Error(`the engine's thread ended with code ${code}`)
+  }
+
+  #say(message: ToEngine, transfer: MessagePort[]): void {
+    this.#worker.postMessage(message, transfer)
+  }
+}

@@ -1,0 +1,154 @@
+/**
+ * PGlite, PostgreSQL compiled to WebAssembly, as the gateway's engine.
+ *
+ * Three things that it leaves to its user are done here. When its program ends inside a statement,
+ * PGlite would call the dead program again for ever: the first exit that is no SQL error makes the
+ * engine dead. No background process makes checkpoints, so the write-ahead log would grow without
+ * end: `checkpointIfDue` does. And its usual way of answering keeps a parsed copy of every answer:
+ * answers are streamed instead.
+ */
+import { PGlite } from '@electric-sql/pglite'
+import { EMBEDDED_ANSWER_PIECE_BYTES, EMBEDDED_CHECKPOINT_WAL_BYTES } from '../../limits.ts'
+import type { Engine } from './gateway.ts'
+import { concatBytes, firstValue, queryMessage, startupPacket } from './wire.ts'
+
+/** The engine ended inside a statement; nothing more can be asked of it. */
+export class EngineDeadError extends Error {
+  override readonly name = 'EngineDeadError'
+  readonly code = 'ENGINE_DEAD'
+}
+
+/** The engine's own way of jumping out of a statement that failed. */
+const SQL_ERROR_EXIT = 100
+
+export const EMBEDDED_USER = 'postgres'
+export const EMBEDDED_DATABASE = 'postgres'
+
+/** Beyond PGlite's own: little memory, little log, and the time zone that users read. */
+const START_PARAMETERS = [
+  ...PGlite.defaultStartParams,
+  ...[
+    'shared_buffers=16MB',
+    'wal_buffers=1MB',
+    'min_wal_size=32MB',
+    'TimeZone=Asia/Kolkata',
+  ].flatMap((setting) => ['-c', setting]),
+]
+
+/** What of PGlite's module is reached for; both are looked up there at every call. */
+interface EngineModule {
+  _PostgresMainLoopOnce: () => void
+  stackRestore: (stack: number) => void
+}
+
+export class PgliteEngine implements Engine {
+  readonly greeting: Uint8Array
+  readonly #pglite: PGlite
+  #death: EngineDeadError | undefined
+  #checkpointAtBytes = 0
+
+  /** Opens the cluster in `folder`, which must hold one. */
+  static async open(folder: string): Promise<PgliteEngine> {
+    const pglite = new PGlite(folder, { startParams: START_PARAMETERS })
+    await pglite.waitReady
+    return new PgliteEngine(pglite)
+  }
+
+  constructor(pglite: PGlite) {
+    this.#pglite = pglite
+    this.#watchForDeath(pglite.Module)
+    this.greeting = this.#collect(startupPacket(EMBEDDED_USER, EMBEDDED_DATABASE))
+  }
+
+  execute(messages: Uint8Array, onAnswer: (piece: Uint8Array) => void): void {
+    const pieces = new Pieces(onAnswer)
+    const run = this.#pglite.execProtocolRawStream(messages, {
+      syncToFs: false,
+      onRawData: (bytes) => pieces.add(bytes),
+    })
+    // All of it has run by now, the promise notwithstanding; what else can fail is not survivable.
+    run.catch((cause: unknown) => {
+      if (this.#death === undefined) throw cause
+    })
+    pieces.end()
+    if (this.#death !== undefined) throw this.#death
+  }
+
+  isInTransaction(): boolean {
+    return this.#pglite.isInTransaction()
+  }
+
+  /** Writes a checkpoint when the write-ahead log has grown by its cap since the last one. */
+  checkpointIfDue(): void {
+    const atBytes = this.#walPositionBytes()
+    if (atBytes < this.#checkpointAtBytes) return
+    this.#collect(queryMessage('CHECKPOINT'))
+    this.#checkpointAtBytes = atBytes + EMBEDDED_CHECKPOINT_WAL_BYTES
+  }
+
+  /** Ends the session and writes a last checkpoint. */
+  async close(): Promise<void> {
+    if (this.#death === undefined) await this.#pglite.close()
+  }
+
+  #walPositionBytes(): number {
+    const answer = this.#collect(queryMessage("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn"))
+    return Number(firstValue(answer))
+  }
+
+  #collect(messages: Uint8Array): Uint8Array {
+    const pieces: Uint8Array[] = []
+    this.execute(messages, (piece) => pieces.push(piece))
+    return concatBytes(pieces)
+  }
+
+  /**
+   * Only a failed SQL statement may jump out of the engine's loop. After anything else PGlite would
+   * call it again; `stackRestore` stands outside of what PGlite catches, so throwing there ends it.
+   */
+  #watchForDeath(module: EngineModule): void {
+    const { _PostgresMainLoopOnce: once, stackRestore } = module
+    module._PostgresMainLoopOnce = () => {
+      try {
+        once()
+      } catch (cause) {
+        if (!isSqlError(cause)) this.#death ??= new EngineDeadError('the engine ended', { cause })
+        throw cause
+      }
+    }
+    module.stackRestore = (stack) => {
+      if (this.#death !== undefined) throw this.#death
+      stackRestore(stack)
+    }
+  }
+}
+
+function isSqlError(error: unknown): boolean {
+  return error instanceof Error && 'status' in error && error.status === SQL_ERROR_EXIT
+}
+
+/** Gathers the engine's small writes, which lie in its own memory, into pieces worth a message. */
+class Pieces {
+  readonly #emit: (piece: Uint8Array) => void
+  #buffer = new Uint8Array(EMBEDDED_ANSWER_PIECE_BYTES)
+  #used = 0
+
+  constructor(emit: (piece: Uint8Array) => void) {
+    this.#emit = emit
+  }
+
+  add(bytes: Uint8Array): void {
+    if (this.#used + bytes.byteLength > this.#buffer.byteLength) this.end()
+    if (bytes.byteLength > this.#buffer.byteLength) {
+      this.#emit(bytes.slice())
+    } else {
+      this.#buffer.set(bytes, this.#used)
+      this.#used += bytes.byteLength
+    }
+  }
+
+  end(): void {
+    if (this.#used > 0) this.#emit(this.#buffer.slice(0, this.#used))
+    this.#used = 0
+  }
+}
