@@ -1,0 +1,220 @@
+/**
+ * What a partition's files hold when nobody writes them: read once at start, from the last segment
+ * that can be read alone. What a dying process left half written is cut off; damage that has good
+ * batches behind it stays, is set aside and told.
+ */
+import { join } from 'node:path'
+import { controlRecords, forEachRecord } from '../contract/journal-batch.ts'
+import { type GapOpenRecord, LOG_START, type Position } from '../contract/journal-record.ts'
+import type { Log } from '../kit/log.ts'
+import type { Instrument } from '../market/instrument.ts'
+import { type ChainItem, ChainReader, lastPosition } from './chain-reader.ts'
+import type { JournalFiles } from './files.ts'
+import { type CoveredInstrument, KnownState } from './known-state.ts'
+import { parseSegmentFileName, type Segment, SegmentList } from './segment.ts'
+import type { BatchItem, DamageItem } from './segment-reader.ts'
+import { setAside } from './set-aside.ts'
+
+/** What the previous epoch left behind in one partition. */
+export interface RecoveredPartition {
+  /** `LOG_START` where there was no log. */
+  readonly last: Position
+  /** Market time of the last batch, epoch ms. */
+  readonly lastMarketTimeMs: number | undefined
+  /** The last record of the last batch with a tick; `LOG_START` where there was none. */
+  readonly lastWithTick: Position
+  /** Wall clock of the last tick's arrival, epoch ms. */
+  readonly lastReceivedAtMs: number | undefined
+  readonly instruments: readonly Instrument[]
+  /** What was streaming when the log broke off. */
+  readonly covered: readonly CoveredInstrument[]
+  readonly openGaps: readonly GapOpenRecord[]
+  /** True where the epoch was ended in order. */
+  readonly hasEnded: boolean
+  /** Bytes of a torn tail that were cut off. */
+  readonly cutBytes: number
+}
+
+export interface DamagedPlace {
+  readonly segment: Segment
+  readonly damage: DamageItem
+}
+
+export interface Recovery {
+  readonly recovered: RecoveredPartition
+  readonly segments: SegmentList
+  readonly damaged: readonly DamagedPlace[]
+}
+
+/** The segments in a partition's folder, as their names and sizes tell. */
+export async function listSegments(files: JournalFiles, folder: string): Promise<SegmentList> {
+  const entries = await files.list(folder)
+  const segments = entries.flatMap((entry): Segment[] => {
+    const name = parseSegmentFileName(entry.name)
+    if (name === undefined) return []
+    const path = join(folder, entry.name)
+    return [{ ...name, path, bytes: entry.bytes, last: undefined, modifiedMs: entry.modifiedMs }]
+  })
+  return new SegmentList(segments)
+}
+
+/** Throws `JournalError` of code `unknown_version` where a newer program wrote the log. */
+export async function recoverPartition(
+  files: JournalFiles,
+  folder: string,
+  log: Log,
+): Promise<Recovery> {
+  const segments = await listSegments(files, folder)
+  let cutBytes = 0
+  for (;;) {
+    const scan = await scanEnd(files, segments)
+    const { last } = segments
+    const torn = last && scan.tornIn(last)
+    if (last !== undefined && torn !== undefined) {
+      cutBytes += torn.byteLength
+      log.warn({ path: last.path, ...torn }, 'Journal torn tail cut')
+      await cutTail(files, segments, last, torn, log)
+    }
+    // Where the whole segment went, the state is in the one before it.
+    if (torn?.offset !== 0) {
+      const damaged = scan.damagedBefore(last)
+      return { recovered: { ...scan.recovered, cutBytes }, segments, damaged }
+    }
+  }
+}
+
+/** A segment that holds no good batch at all goes whole, and what it holds is set aside. */
+async function cutTail(
+  files: JournalFiles,
+  segments: SegmentList,
+  segment: Segment,
+  torn: DamageItem,
+  log: Log,
+): Promise<void> {
+  if (torn.offset > 0) return truncate(files, segment, torn.offset)
+  if (torn.byteLength > 0) await setAside(files, { path: segment.path, ...torn }, log)
+  segments.remove(segment)
+  await files.remove(segment.path)
+}
+
+async function truncate(files: JournalFiles, segment: Segment, bytes: number): Promise<void> {
+  segment.bytes = bytes
+  const file = await files.open(segment.path, 'update')
+  try {
+    await file.truncate(bytes)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+/** Reads from the nearest segment whose preamble is whole up to the end. */
+async function scanEnd(files: JournalFiles, segments: SegmentList): Promise<EndScan> {
+  const { last } = segments
+  if (last === undefined) return new EndScan()
+  let start = segments.readableAloneFor(last)
+  for (;;) {
+    const scan = await scanFrom(files, segments, start)
+    const earlier = segments.before(start)
+    if (!scan.beganDamaged || earlier === undefined) return scan
+    start = segments.readableAloneFor(earlier)
+  }
+}
+
+async function scanFrom(
+  files: JournalFiles,
+  segments: SegmentList,
+  start: Segment,
+): Promise<EndScan> {
+  const scan = new EndScan()
+  const chain = new ChainReader(files, segments, { segment: start, offset: 0 })
+  try {
+    for (let item = await chain.next(); item !== undefined; item = await chain.next()) {
+      scan.add(item)
+    }
+  } finally {
+    await chain.close()
+  }
+  return scan
+}
+
+class EndScan {
+  readonly #known = new KnownState()
+  readonly #places: DamagedPlace[] = []
+  #count = 0
+  #beganDamaged = false
+  #lastBatch: BatchItem | undefined
+  #lastTickBatch: BatchItem | undefined
+
+  get beganDamaged(): boolean {
+    return this.#beganDamaged
+  }
+
+  /** The segment's torn tail; undefined where it has none. */
+  tornIn(segment: Segment): DamageItem | undefined {
+    if (segment.bytes === 0) return nothingIn(segment)
+    return this.#places.find(isTornIn(segment))?.damage
+  }
+
+  /** Damage that stays; a torn tail of the last segment is cut. */
+  damagedBefore(last: Segment | undefined): readonly DamagedPlace[] {
+    return this.#places.filter((place) => last === undefined || !isTornIn(last)(place))
+  }
+
+  get recovered(): Omit<RecoveredPartition, 'cutBytes'> {
+    const batch = this.#lastBatch
+    return {
+      last: endOf(batch),
+      lastWithTick: endOf(this.#lastTickBatch),
+      lastMarketTimeMs: batch?.header.marketTimeMs,
+      lastReceivedAtMs: this.#lastTickBatch && latestArrival(this.#lastTickBatch),
+      instruments: this.#known.instruments,
+      covered: this.#known.covered,
+      openGaps: this.#known.openGaps,
+      hasEnded: this.#known.hasEnded,
+    }
+  }
+
+  add(item: ChainItem): void {
+    this.#count++
+    if (item.kind === 'batch') this.#addBatch(item)
+    else this.#addDamage(item.segment, item)
+  }
+
+  #addBatch(item: BatchItem & { readonly segment: Segment }): void {
+    const entries = controlRecords(item.header, item.bytes)
+    for (const entry of entries) this.#known.apply(entry)
+    this.#lastBatch = item
+    if (entries.length < item.header.recordCount) this.#lastTickBatch = item
+    item.segment.last = lastPosition(item.header)
+  }
+
+  #addDamage(segment: Segment, damage: DamageItem): void {
+    if (this.#count === 1) this.#beganDamaged = true
+    this.#places.push({ segment, damage })
+  }
+}
+
+function isTornIn(segment: Segment): (place: DamagedPlace) => boolean {
+  return (place) => place.segment === segment && place.damage.kind === 'torn'
+}
+
+function endOf(batch: BatchItem | undefined): Position {
+  return batch === undefined ? LOG_START : lastPosition(batch.header)
+}
+
+function nothingIn({ firstSequence }: Segment): DamageItem {
+  const lastGoodSequence = firstSequence - 1
+  return { kind: 'torn', offset: 0, byteLength: 0, lastGoodSequence, nextGoodSequence: undefined }
+}
+
+function latestArrival({ header, bytes }: BatchItem): number | undefined {
+  let latest: number | undefined
+  forEachRecord(header, bytes, header.firstSequence, {
+    tick: ({ receivedAtMs }) => {
+      latest = Math.max(latest ?? receivedAtMs, receivedAtMs)
+    },
+    control: () => undefined,
+  })
+  return latest
+}
