@@ -39,6 +39,62 @@ export const KITE_ERROR_TEXT_CHARS = 300
 /** Malformed rows of an instrument dump that are kept to be shown; all are counted. */
 export const KITE_MALFORMED_ROWS_KEPT = 100
 
+// Ticker
+
+/** Kite's limits: sockets of one api_key, instruments of one socket. */
+export const TICKER_CONNECTIONS_PER_ACCOUNT = 3
+export const TICKER_INSTRUMENTS_PER_CONNECTION = 3_000
+/** A socket is filled up to this before the next one is opened: fewer sockets, and one that drops takes no more with it. */
+export const TICKER_PREFERRED_PER_CONNECTION = 1_000
+/** Pauses before a dropped socket is opened again: first and largest; the first is well under the 3 s that users notice. */
+export const TICKER_RECONNECT_FIRST_MS = 500
+export const TICKER_RECONNECT_MAX_MS = 30_000
+/** The same where the broker says that there are too many connections (429) and not how long to wait. */
+export const TICKER_BUSY_FIRST_MS = 5_000
+export const TICKER_BUSY_MAX_MS = 60_000
+/** How often an account that was refused (403) is tried, without anybody having given it a new token. */
+export const TICKER_REFUSED_RETRY_MS = 60_000
+/** A socket that stayed open so long, or brought data, has proved itself: the next drop begins with the first pause. */
+export const TICKER_SOCKET_PROVEN_MS = 10_000
+/** Without data for so long in session (unless configured) a socket is mute; doubled up to the cap while reopening does not help. */
+export const TICKER_MUTE_AFTER_MS = 15_000
+export const TICKER_MUTE_AFTER_MAX_MS = 300_000
+/** How often connections, clocks and rates are looked at. */
+export const TICKER_CHECK_PERIOD_MS = 1_000
+/** Wall and monotonic clock may part by this much before sockets are reopened. */
+export const TICKER_CLOCK_STEP_MS = 2_000
+/** A gap begins so long before the last data that is known to be whole (the broker's own lag, worst seen 2.98 s). */
+export const TICKER_GAP_LOOKBACK_MS = 3_000
+/** Ticks on their way to the journal, bytes: sockets pause, go on, and beyond the last ticks are dropped. */
+export const TICKER_PENDING_PAUSE_BYTES = 8 * 1024 * 1024
+export const TICKER_PENDING_RESUME_BYTES = 2 * 1024 * 1024
+export const TICKER_PENDING_MAX_BYTES = 24 * 1024 * 1024
+/** Rejected frames are logged at most this often, with no more than so many of their bytes. */
+export const TICKER_FAULT_LOG_PERIOD_MS = 60_000
+export const TICKER_FAULT_LOG_BYTES = 256
+/** Ended subscriptions that are kept to be shown; the oldest go. */
+export const TICKER_REMOVED_KEPT = 10_000
+/** Changes are gathered this long before the own copy is written again. */
+export const TICKER_COPY_PERIOD_MS = 200
+/** Rows of one write to the store; the pauses between attempts; how often times of ticks are stored. */
+export const TICKER_STORE_CHUNK_ROWS = 500
+export const TICKER_STORE_RETRY_FIRST_MS = 500
+export const TICKER_STORE_RETRY_MAX_MS = 30_000
+export const TICKER_TICK_TIMES_PERIOD_MS = 60_000
+/** How long the start waits for the stored subscriptions before it goes on without them. */
+export const TICKER_STORE_START_MS = 5_000
+/** Pauses between attempts to get the instrument dump, or the spot for the first subscriptions. */
+export const TICKER_BROKER_RETRY_FIRST_MS = 1_000
+export const TICKER_BROKER_RETRY_MAX_MS = 60_000
+/** Largest request body; 4,500 instruments by name are some 0.4 MB. */
+export const TICKER_BODY_MAX_BYTES = 2 * 1024 * 1024
+/** Requests that wait for a first tick at once; more are refused. */
+export const TICKER_WAITERS_MAX = 200
+/** The longest wait for a first tick where the caller names none. */
+export const TICKER_WAIT_DEFAULT_MS = 10_000
+/** An orderly stop ends after this, finished or not. */
+export const TICKER_STOP_MS = 5_000
+
 // Journal
 
 /** Largest journal batch; a segment's preamble repeats every known instrument in one (some 300 bytes each). */
