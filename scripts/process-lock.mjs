@@ -9,6 +9,9 @@ import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
+/** How a connection to the holder ends, or does not begin, when it lets go or dies. */
+const HOLDER_IS_GONE = ['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE']
+
 /** Runs `task` while holding the lock of `folder`; waits for whoever holds it, telling `onWait` once. */
 export async function withProcessLock(folder, { onWait, task }) {
   const address = lockAddress(folder)
@@ -54,12 +57,15 @@ async function listen(address) {
 }
 
 /** Resolves when the holder lets go or dies. A socket file that nobody listens on is removed. */
-async function holderEnds(address) {
-  const socket = connect(address)
-  socket.on('error', (error) => {
-    const leftBehind = error.code === 'ECONNREFUSED' && !/^(\0|\\\\)/.test(address)
-    if (leftBehind) rmSync(address, { force: true })
+function holderEnds(address) {
+  return new Promise((resolve, reject) => {
+    const socket = connect(address)
+    socket.on('error', (error) => {
+      if (!HOLDER_IS_GONE.includes(error.code)) reject(error)
+      const leavesFile = !/^(\0|\\\\)/.test(address)
+      if (error.code === 'ECONNREFUSED' && leavesFile) rmSync(address, { force: true })
+    })
+    socket.on('close', resolve)
+    socket.resume()
   })
-  socket.resume()
-  await once(socket, 'close')
 }
