@@ -19,6 +19,8 @@ import { loadColumns, saveColumns } from './preferences.ts'
 import { ThemeButton } from './theme-button.tsx'
 import { formatDay } from './time-format.ts'
 
+const COLUMN_IDS = COLUMNS.map(({ id }) => id)
+
 export function App({ live }: { live: LiveChain }) {
   const state = useSyncExternalStore(live.subscribe, live.published)
   const [choice, choose] = useChoice()
@@ -82,7 +84,7 @@ interface ChainProps {
 
 function Chain({ state, strikes, onWindow }: ChainProps) {
   const box = useRef<HTMLElement>(null)
-  const [shown, setShown] = useState(() => loadColumns() ?? DEFAULT_COLUMNS)
+  const [shown, setShown] = useState(() => loadColumns(COLUMN_IDS) ?? DEFAULT_COLUMNS)
   const narrow = useMedia('(max-width: 760px)')
   const columns = useMemo(
     () => COLUMNS.filter(({ id, narrow: key }) => (narrow ? key : shown.includes(id))),

@@ -63,7 +63,8 @@ export interface LiveChainState {
   /** Last answer over REST: true a chain, false none; null = not asked since the link was lost. */
   readonly restAnswers: boolean | null
   readonly lastMessageAtMs: number
-  readonly lastPollAtMs: number
+  /** Last request over REST, or last refusal. */
+  readonly lastAskedAtMs: number
 }
 
 export type LiveChainEvent =
@@ -111,7 +112,7 @@ export const INITIAL: LiveChainState = {
   lostBecause: null,
   restAnswers: null,
   lastMessageAtMs: 0,
-  lastPollAtMs: Number.NEGATIVE_INFINITY,
+  lastAskedAtMs: Number.NEGATIVE_INFINITY,
 }
 
 export function transition(state: LiveChainState, event: LiveChainEvent, nowMs: number): Step {
@@ -234,7 +235,7 @@ function receive(state: LiveChainState, message: ServerMessage, nowMs: number): 
     case 'delta':
       return isCurrent(state, message.id) ? takeDelta(state, message, nowMs) : stay(state)
     case 'error':
-      return isCurrent(state, message.id) ? stay(refused(state, message.error)) : stay(state)
+      return isCurrent(state, message.id) ? streamRefused(state, message.error, nowMs) : stay(state)
     case 'dropped':
       return lose(state, explainDrop(message))
   }
@@ -274,8 +275,14 @@ function takeDelta(state: LiveChainState, message: ChainDeltaMessage, nowMs: num
   })
 }
 
+/** The link is well, so it is asked again now and then: a series may be listed yet. */
+function streamRefused(state: LiveChainState, refusal: ErrorDetail, nowMs: number): Step {
+  const next = refused(state, refusal)
+  return stay({ ...next, link: 'waiting', attempt: 0, sequence: null, lastAskedAtMs: nowMs })
+}
+
 function refused(state: LiveChainState, refusal: ErrorDetail): LiveChainState {
-  return { ...state, refusal, chain: null, age: null, sequence: null, attempt: 0 }
+  return { ...state, refusal, chain: null, age: null }
 }
 
 /** A silent link is dead: health is due every few seconds. */
@@ -283,17 +290,21 @@ function clock(state: LiveChainState, nowMs: number): Step {
   if (state.link !== 'pausing' && nowMs - state.lastMessageAtMs > STREAM_SILENCE_MS) {
     return lose(state, 'the stream fell silent')
   }
-  return pollIfDue(state, nowMs)
+  return askIfDue(state, nowMs)
 }
 
-function pollIfDue(state: LiveChainState, nowMs: number): Step {
-  const away = state.link !== 'live' && state.attempt >= PAGE_POLL_AFTER_ATTEMPTS
-  if (!away || state.wanted === null) return stay(state)
-  if (nowMs - state.lastPollAtMs < PAGE_POLL_PERIOD_MS) return stay(state)
-  return {
-    state: { ...state, lastPollAtMs: nowMs },
-    effects: [{ kind: 'poll', wanted: state.wanted }],
+/** Asks again for what was refused, and over REST for what the stream fails to bring. */
+function askIfDue(state: LiveChainState, nowMs: number): Step {
+  const { wanted, link } = state
+  if (wanted === null || nowMs - state.lastAskedAtMs < PAGE_POLL_PERIOD_MS) return stay(state)
+  const asked = { ...state, lastAskedAtMs: nowMs }
+  if (link === 'waiting' && state.refusal !== null) {
+    return { state: asked, effects: [subscribe(state.ordinal, wanted)] }
   }
+  if (link !== 'live' && state.attempt >= PAGE_POLL_AFTER_ATTEMPTS) {
+    return { state: asked, effects: [{ kind: 'poll', wanted }] }
+  }
+  return stay(state)
 }
 
 function polled(

@@ -16,9 +16,11 @@ export function applyTheme(theme: Theme): void {
   write(THEME_KEY, theme)
 }
 
-/** Ids of the columns to show; null where nothing was chosen. */
-export function loadColumns(): readonly string[] | null {
-  return read(COLUMNS_KEY)?.split(',').filter(Boolean) ?? null
+/** The chosen ones of the `known` column ids; null where none was chosen. */
+export function loadColumns(known: readonly string[]): readonly string[] | null {
+  const chosen = read(COLUMNS_KEY)?.split(',') ?? []
+  const columns = known.filter((id) => chosen.includes(id))
+  return columns.length === 0 ? null : columns
 }
 
 export function saveColumns(ids: readonly string[]): void {
