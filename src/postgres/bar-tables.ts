@@ -274,7 +274,6 @@ export const FEED_GAPS: Table<FeedGapRow> = {
     column('id', 'text', (r) => r.id, 'keep'),
     column('producer', 'text', (r) => r.producer, 'keep'),
     column('partition', 'int4', (r) => r.partition, 'keep'),
-    column('scope', 'text', (r) => (r.connection === null ? 'producer' : 'connection'), 'keep'),
     column('account', 'text', (r) => r.account, 'keep'),
     column('connection', 'int4', (r) => r.connection, 'keep'),
     column('reason', 'text', (r) => r.reason, 'keep'),
@@ -285,7 +284,7 @@ export const FEED_GAPS: Table<FeedGapRow> = {
     column('opened_at', 'ms', (r) => r.openedAtMs, 'keep'),
     column('closed_at', 'ms', (r) => r.closedAtMs),
   ],
-  touchUpdatedAt: true,
+  touchUpdatedAt: false,
 }
 
 function storedGapInstrument(instrument: FeedGapRow['instruments'][number]) {

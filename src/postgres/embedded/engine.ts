@@ -35,9 +35,15 @@ const START_PARAMETERS = [
   ].flatMap((setting) => ['-c', setting]),
 ]
 
-/** What of PGlite's module is reached for; both are looked up there at every call. */
-interface EngineModule {
-  _PostgresMainLoopOnce: () => void
+/** What PGlite calls, by name and at every statement, in the module that this class reaches into. */
+const STATEMENT_STEPS = [
+  '_PostgresMainLoopOnce',
+  '_PostgresMainLongJmp',
+  '_PostgresSendReadyForQueryIfNecessary',
+  '_pgl_pq_flush',
+] as const
+
+type EngineModule = Record<(typeof STATEMENT_STEPS)[number], () => void> & {
   stackRestore: (stack: number) => void
 }
 
@@ -103,28 +109,39 @@ export class PgliteEngine implements Engine {
   }
 
   /**
-   * Only a failed SQL statement may jump out of the engine's loop. After anything else PGlite would
-   * call it again; `stackRestore` stands outside of what PGlite catches, so throwing there ends it.
+   * Only a failed SQL statement may jump out of the engine. After anything else PGlite would call it
+   * again; `stackRestore` stands outside of what PGlite catches, so throwing there ends that.
    */
   #watchForDeath(module: EngineModule): void {
-    const { _PostgresMainLoopOnce: once, stackRestore } = module
-    module._PostgresMainLoopOnce = () => {
-      try {
-        once()
-      } catch (cause) {
-        if (!isSqlError(cause)) this.#death ??= new EngineDeadError('the engine ended', { cause })
-        throw cause
-      }
+    for (const name of STATEMENT_STEPS) {
+      const step = module[name]
+      module[name] = () => this.#watch(step)
     }
+    const { stackRestore } = module
     module.stackRestore = (stack) => {
       if (this.#death !== undefined) throw this.#death
       stackRestore(stack)
     }
   }
+
+  #watch(step: () => void): void {
+    try {
+      step()
+    } catch (cause) {
+      if (!isSqlError(cause)) this.#death ??= new EngineDeadError('the engine ended', { cause })
+      throw cause
+    }
+  }
 }
 
-function isSqlError(error: unknown): boolean {
-  return error instanceof Error && 'status' in error && error.status === SQL_ERROR_EXIT
+/** The engine throws what it exits with: a bare object with a status, no Error. */
+function isSqlError(thrown: unknown): boolean {
+  return (
+    typeof thrown === 'object' &&
+    thrown !== null &&
+    'status' in thrown &&
+    thrown.status === SQL_ERROR_EXIT
+  )
 }
 
 /** Gathers the engine's small writes, which lie in its own memory, into pieces worth a message. */
