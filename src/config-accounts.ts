@@ -19,7 +19,7 @@ export interface KiteAccount {
 }
 
 /** Kite's limits for one key; an account may have less, so that other programs keep their share. */
-export const KITE_KEY_LIMITS = {
+const KITE_KEY_LIMITS = {
   maxConnections: 3,
   instrumentsPerConnection: 3_000,
   historyRequestsPerSecond: 3,

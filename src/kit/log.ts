@@ -83,7 +83,7 @@ export function createLog(options: LogOptions): RoleLog {
 }
 
 /** `2026-11-21 10:15:02.123Z`: a space instead of the T, so that `grep "$(date -u '+%Y-%m-%d %H')"` counts. */
-export function utcText(epochMs: number): string {
+function utcText(epochMs: number): string {
   return new Date(epochMs).toISOString().replace('T', ' ')
 }
 
