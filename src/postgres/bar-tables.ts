@@ -4,9 +4,11 @@
  */
 import type {
   BarColumns,
+  BarKey,
   CoverageKey,
   CoverageRow,
   DeadLetterRow,
+  DistributionKey,
   DistributionRow,
   DistributionSide,
   DueMinute,
@@ -14,6 +16,7 @@ import type {
   FeedGapRow,
   FutureBarRow,
   LedgerRow,
+  MetricsKey,
   MinuteBarRow,
   OptionBarRow,
 } from '../backend/ports.ts'
@@ -361,6 +364,42 @@ export const QUEUE_REMOVAL: Deletion<DueMinute> = {
     column('expiry', 'date', (r) => r.expiry ?? '-infinity'),
     column('minute', 'ms', (r) => r.minuteMs),
   ],
+}
+
+const barKeyColumns = (name: string, time: string): readonly Column<BarKey>[] => [
+  column(name, 'text', (r) => r.tradingsymbol),
+  column(time, 'ms', (r) => r.minuteMs),
+]
+
+export const MINUTE_BARS_REMOVAL: Deletion<BarKey> = {
+  name: 'minute_bars',
+  columns: [column('exchange', 'text', (r) => r.exchange), ...barKeyColumns('symbol', 'time')],
+}
+
+export const FUTURES_BARS_REMOVAL: Deletion<BarKey> = {
+  name: 'futures_bars',
+  columns: barKeyColumns('tradingsymbol', 'time'),
+}
+
+export const OPTION_BARS_REMOVAL: Deletion<BarKey> = {
+  name: 'fo_option_strike_bars',
+  columns: barKeyColumns('tradingsymbol', 'bucket_time'),
+}
+
+const seriesKeyColumns: readonly Column<MetricsKey>[] = [
+  column('symbol', 'text', (r) => r.symbol),
+  column('expiry', 'date', (r) => r.expiry),
+  column('bucket_time', 'ms', (r) => r.minuteMs),
+]
+
+export const METRICS_REMOVAL: Deletion<MetricsKey> = {
+  name: 'fo_expiry_metrics',
+  columns: seriesKeyColumns,
+}
+
+export const DISTRIBUTION_REMOVAL: Deletion<DistributionKey> = {
+  name: 'fo_strike_distribution',
+  columns: [...seriesKeyColumns, column('strike', 'float8', (r) => r.strike)],
 }
 
 /**

@@ -5,6 +5,7 @@
 import type pg from 'pg'
 import type {
   BarIdentity,
+  BarKey,
   CoverageRow,
   DueMinute,
   FeedGapRow,
@@ -25,14 +26,20 @@ import {
   COVERAGE,
   COVERAGE_REMOVAL,
   DEAD_LETTERS,
+  type Deletion,
+  DISTRIBUTION_REMOVAL,
   EXPIRY_METRICS,
   FEED_GAPS,
   FINALISE_QUEUE,
   FUTURES_BARS,
+  FUTURES_BARS_REMOVAL,
   finalTable,
   LEDGER,
+  METRICS_REMOVAL,
   MINUTE_BARS,
+  MINUTE_BARS_REMOVAL,
   OPTION_BARS,
+  OPTION_BARS_REMOVAL,
   QUEUE_REMOVAL,
   STRIKE_DISTRIBUTION,
 } from './bar-tables.ts'
@@ -113,6 +120,9 @@ class BarWriter implements PartitionStore {
       upsert(FINAL_OPTION_BARS, commit.optionBars),
       upsert(EXPIRY_METRICS, commit.metrics),
       upsert(STRIKE_DISTRIBUTION, commit.distribution),
+      ...BAR_TABLES.map((table) => removal(table.removal, commit.barsRemoved.filter(table.holds))),
+      removal(METRICS_REMOVAL, commit.metricsRemoved),
+      removal(DISTRIBUTION_REMOVAL, commit.distributionRemoved),
       removal(QUEUE_REMOVAL, commit.done),
       upsert(FINALISE_QUEUE, commit.due),
     ])
@@ -281,6 +291,7 @@ interface BarTable {
   readonly time: string
   readonly select: string
   readonly isExchangeKnown: boolean
+  readonly removal: Deletion<BarKey>
   holds(bar: BarIdentity): boolean
 }
 
@@ -299,6 +310,7 @@ const BAR_TABLES: readonly BarTable[] = [
     select: `'index' AS kind, t.exchange, t.symbol AS tradingsymbol, t.time AS "minuteMs", ${COMMON},
       NULL::bigint AS oi, NULL::bigint AS "oiPrevClose", NULL::float8 AS bid, NULL::float8 AS ask`,
     isExchangeKnown: true,
+    removal: MINUTE_BARS_REMOVAL,
     holds: ({ kind }) => kind === 'index' || kind === 'equity',
   },
   {
@@ -307,6 +319,7 @@ const BAR_TABLES: readonly BarTable[] = [
     time: 'time',
     select: `'future' AS kind, ${BOOK}, t.time AS "minuteMs", ${COMMON}`,
     isExchangeKnown: false,
+    removal: FUTURES_BARS_REMOVAL,
     holds: ({ kind }) => kind === 'future',
   },
   {
@@ -315,6 +328,7 @@ const BAR_TABLES: readonly BarTable[] = [
     time: 'bucket_time',
     select: `'option' AS kind, ${BOOK}, t.bucket_time AS "minuteMs", ${COMMON}`,
     isExchangeKnown: false,
+    removal: OPTION_BARS_REMOVAL,
     holds: ({ kind }) => kind === 'option',
   },
 ]

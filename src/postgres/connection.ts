@@ -60,7 +60,12 @@ export function openStore(target: StoreTarget, options: StoreOptions): Store {
 
 async function connect(config: pg.ClientConfig, { log }: StoreOptions): Promise<pg.Client> {
   const client = new pg.Client(config)
-  client.on('error', (err) => log.warn({ err }, 'Database connection lost'))
+  // A loss may be told twice, by the server's last words and by the socket; once is enough.
+  let isLost = false
+  client.on('error', (err) => {
+    if (!isLost) log.warn({ err }, 'Database connection lost')
+    isLost = true
+  })
   await client.connect()
   return client
 }
