@@ -226,7 +226,28 @@ export interface LiveCommit {
   readonly deadLetters: readonly DeadLetterRow[]
 }
 
-/** Final values of a part of one due minute. Rows are inserted where missing (flat minutes). */
+/** A flat row of a minute that turned out not to be covered. */
+export interface BarKey extends BarIdentity {
+  readonly minuteMs: number
+}
+
+export interface DistributionKey {
+  readonly symbol: string
+  readonly expiry: string
+  readonly strike: number
+  readonly minuteMs: number
+}
+
+export interface MetricsKey {
+  readonly symbol: string
+  readonly expiry: string
+  readonly minuteMs: number
+}
+
+/**
+ * Final values of a part of one due minute. Rows are inserted where missing (flat minutes), and
+ * taken away where what they said turned out not to be known.
+ */
 export interface FinalCommit {
   readonly partition: number
   readonly expected: readonly SourcePosition[]
@@ -235,6 +256,9 @@ export interface FinalCommit {
   readonly optionBars: readonly OptionBarRow[]
   readonly metrics: readonly ExpiryMetricsRow[]
   readonly distribution: readonly DistributionRow[]
+  readonly barsRemoved: readonly BarKey[]
+  readonly metricsRemoved: readonly MetricsKey[]
+  readonly distributionRemoved: readonly DistributionKey[]
   /** Entries that this statement settles. */
   readonly done: readonly DueMinute[]
   /** Minutes that became due by it (the next minute of a series whose figures changed). */

@@ -22,6 +22,7 @@ import type { PartitionBooks } from '../ingest/partition-books.ts'
 import type {
   BarColumns,
   BarIdentity,
+  BarKey,
   DueMinute,
   FinalCommit,
   FutureBarRow,
@@ -35,10 +36,7 @@ import type { InstrumentBars } from './instrument-bars.ts'
 
 const FULL: ReadonlySet<TickMode> = new Set(['full'])
 
-type Statement = Pick<
-  FinalCommit,
-  'minuteBars' | 'futureBars' | 'optionBars' | 'metrics' | 'distribution'
->
+type Statement = Omit<FinalCommit, 'partition' | 'expected' | 'done' | 'due'>
 
 interface Plan {
   readonly due: DueMinute
@@ -112,11 +110,12 @@ export class MinuteClose {
   }
 
   async #makePlan(store: PartitionStore, books: PartitionBooks, due: DueMinute): Promise<Plan> {
-    const finals = await this.#finalBars(store, books, due)
+    const { finals, barsRemoved } = await this.#finalBars(store, books, due)
     const statements =
       due.expiry === null
         ? this.#underlyingStatements(finals)
         : await this.#seriesStatements(store, books, due, finals)
+    if (barsRemoved.length > 0) statements.unshift({ ...EMPTY, barsRemoved })
     const follow = this.#following(books, due, finals)
     return { due, books, statements, follow }
   }
@@ -125,7 +124,7 @@ export class MinuteClose {
     store: PartitionStore,
     books: PartitionBooks,
     due: DueMinute,
-  ): Promise<FinalBar[]> {
+  ): Promise<{ finals: FinalBar[]; barsRemoved: BarKey[] }> {
     const instruments = membersOf(books, due)
     const identities = instruments.map((bars) => bars.identity)
     const dayMs = startOfDateMs(this.#calendar.tradingDateOf('', due.minuteMs))
@@ -133,11 +132,16 @@ export class MinuteClose {
       await store.loadBars(identities.map((bar) => ({ bar, minuteMs: due.minuteMs }))),
     )
     const before = byName(await store.loadLatestBefore(identities, dayMs, due.minuteMs))
-    return instruments.flatMap((bars) => {
-      const name = bars.instrument.tradingsymbol
-      const final = finalBar(bars, due.minuteMs, rows.get(name), before.get(name))
-      return final === undefined ? [] : [final]
-    })
+    const finals: FinalBar[] = []
+    const barsRemoved: BarKey[] = []
+    for (const bars of instruments) {
+      const row = rows.get(bars.instrument.tradingsymbol)
+      const previous = before.get(bars.instrument.tradingsymbol)
+      const final = finalBar(bars, due.minuteMs, row, previous)
+      if (final !== undefined) finals.push(final)
+      else if (row !== undefined) barsRemoved.push({ ...bars.identity, minuteMs: due.minuteMs })
+    }
+    return { finals, barsRemoved }
   }
 
   #underlyingStatements(finals: readonly FinalBar[]): Statement[] {
@@ -159,6 +163,7 @@ export class MinuteClose {
     finals: readonly FinalBar[],
   ): Promise<Statement[]> {
     const series = this.#master().series(due.symbol, due.expiry ?? '')
+    const { symbol, minuteMs } = due
     if (series === undefined) {
       const rows = finals.map(({ bars, columns, book }) =>
         optionBarRow(bars, columns, book, undefined),
@@ -214,13 +219,22 @@ export class MinuteClose {
     const previousOi = (instrument: { exchange: string; tradingsymbol: string }) =>
       books.instruments.get(`${instrument.exchange}:${instrument.tradingsymbol}`)
         ?.oiPreviousClose ?? null
+    const distribution = distributionRows(chain, previousOi)
+    const { expiry } = series
+    // While the minute was open it may have shown strikes of which no row is left.
+    const distributionRemoved = series.strikes
+      .filter(({ strike }) => !distribution.some((row) => row.strike === strike))
+      .map(({ strike }) => ({ symbol, expiry, strike, minuteMs }))
+    const isEmpty = optionBars.length === 0
     return [
       ...slices(optionBars).map((rows) => ({ ...EMPTY, optionBars: rows })),
-      ...slices(distributionRows(chain, previousOi)).map((distribution) => ({
+      ...slices(distribution).map((rows) => ({ ...EMPTY, distribution: rows })),
+      {
         ...EMPTY,
-        distribution,
-      })),
-      ...(optionBars.length === 0 ? [] : [{ ...EMPTY, metrics: [metricsRow(chain, complete)] }]),
+        distributionRemoved,
+        metrics: isEmpty ? [] : [metricsRow(chain, complete)],
+        metricsRemoved: isEmpty ? [{ symbol, expiry, minuteMs }] : [],
+      },
     ]
   }
 
@@ -274,6 +288,9 @@ const EMPTY: Statement = {
   optionBars: [],
   metrics: [],
   distribution: [],
+  barsRemoved: [],
+  metricsRemoved: [],
+  distributionRemoved: [],
 }
 
 function membersOf(books: PartitionBooks, due: DueMinute): InstrumentBars[] {
@@ -296,8 +313,11 @@ function finalBar(
   const session = bars.sessionAt(minuteMs)
   const inSession = session && minuteMs >= session.openMs && minuteMs < session.closeMs
   const isCovered = inSession === true && bars.coverage.touchesMinute(minuteMs)
-  if (row === undefined && !isCovered) return undefined
   const isLive = row === undefined || row.source === 'live'
+  // A flat row of a minute that a gap took away says what nobody knows.
+  const isBacked =
+    isCovered || (row !== undefined && (!isLive || row.tickCount > 0 || row.openKey !== null))
+  if (!isBacked) return undefined
   const isTraded = row !== undefined && (row.openKey !== null || !isLive)
   // A minute without a packet repeats the one before it, which may have changed since it did.
   const isSilent = isLive && (row === undefined || row.tickCount === 0) && before !== undefined

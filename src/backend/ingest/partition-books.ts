@@ -55,6 +55,10 @@ interface Source {
   readonly generation: number
   readonly committed: SourcePosition
   position: Position
+  /** Epoch of the batch that is being read. */
+  epoch: number
+  /** A batch of which no record has been taken yet. */
+  entering: { header: BatchHeader; isFirstPart: boolean; lost: number } | undefined
   marketTimeMs: number | null
   ended: boolean
   readonly tokens: Map<number, InstrumentBars>
@@ -105,6 +109,8 @@ export class PartitionBooks {
         generation: stored.generation,
         committed: stored,
         position: stored.position,
+        epoch: stored.position.epoch,
+        entering: undefined,
         marketTimeMs: stored.marketTimeMs,
         ended: false,
         tokens: new Map(),
@@ -150,6 +156,13 @@ export class PartitionBooks {
 
   /** Makes an instrument known under its token in a producer's log. */
   register(producer: string, instrument: Instrument): InstrumentBars {
+    const bars = this.know(instrument)
+    this.#source(producer).tokens.set(instrument.token, bars)
+    return bars
+  }
+
+  /** Makes an instrument known whose stored coverage or rows may still be due. */
+  know(instrument: Instrument): InstrumentBars {
     const key = instrumentKey(instrument.exchange, instrument.tradingsymbol)
     const known = this.instruments.get(key)
     const bars =
@@ -161,15 +174,14 @@ export class PartitionBooks {
             this.#sessionOf,
           )
     this.instruments.set(key, bars)
-    this.#source(producer).tokens.set(instrument.token, bars)
     return bars
   }
 
-  /** Opens a batch: books its header, and lets an epoch begin. */
+  /** Opens a batch. Its header is booked with its first record, as the position moves with that. */
   enterBatch(producer: string, header: BatchHeader, fromSequence: number): void {
     const source = this.#source(producer)
-    source.position = { epoch: header.epoch, sequence: fromSequence - 1 }
-    source.ledger.enter(header, fromSequence === header.firstSequence)
+    source.epoch = header.epoch
+    source.entering = { header, isFirstPart: fromSequence === header.firstSequence, lost: 0 }
     if (this.closedBeforeMs === 0) {
       this.closedBeforeMs = closedBefore(header.marketTimeMs)
       this.residentFromMs = this.closedBeforeMs - MINUTE_MS
@@ -191,13 +203,13 @@ export class PartitionBooks {
     const bars = source.tokens.get(tick.token)
     if (bars === undefined) return this.#notFolded(source, sequence, 'no_instrument')
     if (!bars.isLoaded) return { bars, minuteMs: null }
-    const result = bars.fold(tick, source.position.epoch, sequence, this.residentFromMs)
+    const result = bars.fold(tick, source.epoch, sequence, this.residentFromMs)
     if (typeof result !== 'string' && 'needsMinuteMs' in result) {
       return { bars, minuteMs: result.needsMinuteMs }
     }
     this.#observer.onTick(bars, tick)
     if (typeof result === 'string') return this.#notFolded(source, sequence, result)
-    source.position = { epoch: source.position.epoch, sequence }
+    this.#advance(source, sequence)
     source.ledger.folded()
     if (bars.dirty.size > 0) this.#dirtyBars.add(bars)
     if (result.ahead) this.counters.ahead++
@@ -213,9 +225,9 @@ export class PartitionBooks {
     this.#notFolded(this.#source(producer), sequence, reason)
   }
 
-  applyControl(producer: string, epoch: number, sequence: number, record: ControlRecord): void {
+  applyControl(producer: string, sequence: number, record: ControlRecord): void {
     const source = this.#source(producer)
-    source.position = { epoch, sequence }
+    this.#advance(source, sequence)
     switch (record.kind) {
       case 'epoch_start':
         source.ended = false
@@ -247,7 +259,7 @@ export class PartitionBooks {
    */
   applyLoss(producer: string, header: BatchHeader, records: number, wallMs: number): void {
     const source = this.#source(producer)
-    source.ledger.lost(records)
+    if (source.entering) source.entering.lost = records
     const fromMs = source.marketTimeMs ?? header.marketTimeMs
     const toMs = header.marketTimeMs
     const covered = [...source.tokens.values()].filter((bars) => bars.coverage.current)
@@ -310,8 +322,18 @@ export class PartitionBooks {
     return source
   }
 
+  /** The record is taken: the position moves, and with a batch's first record its header is booked. */
+  #advance(source: Source, sequence: number): void {
+    source.position = { epoch: source.epoch, sequence }
+    const entering = source.entering
+    if (entering === undefined) return
+    source.ledger.enter(entering.header, entering.isFirstPart)
+    if (entering.lost > 0) source.ledger.lost(entering.lost)
+    source.entering = undefined
+  }
+
   #notFolded(source: Source, sequence: number, reason: string): FoldResult {
-    source.position = { epoch: source.position.epoch, sequence }
+    this.#advance(source, sequence)
     source.ledger.notFolded(reason)
     return reason as FoldResult
   }

@@ -71,6 +71,8 @@ export interface IngestDependencies {
   readonly logs: readonly TickLog[]
   readonly stores: StoreOpener
   readonly sessionOf: SessionLookup
+  /** Whether a symbol's instruments are of this partition. */
+  readonly isMine: (symbol: string) => boolean
   readonly tradingDateOf: (segment: string, atMs: number) => string
   readonly chains: LiveChains
   readonly metrics: LiveMetrics
@@ -208,7 +210,7 @@ export class PartitionIngest {
   }
 
   async #load(store: PartitionStore, sources: readonly SourcePosition[]): Promise<PartitionBooks> {
-    const { partition, sessionOf, chains } = this.#deps
+    const { partition, sessionOf, chains, isMine } = this.#deps
     const marketMs = Math.min(...sources.map((s) => s.marketTimeMs ?? 0))
     const sinceMs = marketMs - 86_400_000
     const [coverage, openGaps, due] = [
@@ -219,11 +221,13 @@ export class PartitionIngest {
     const ledger = []
     for (const { producer } of sources) ledger.push(...(await store.loadLedger(producer, sinceMs)))
     chains.reset(partition)
-    return new PartitionBooks(
-      { partition, sources, coverage, openGaps, ledger, due },
-      sessionOf,
-      chains,
-    )
+    const state = { partition, sources, coverage, openGaps, ledger, due }
+    const books = new PartitionBooks(state, sessionOf, chains)
+    for (const { exchange, tradingsymbol } of coverage) {
+      const instrument = chains.master.byKey(exchange, tradingsymbol)
+      if (instrument && isMine(instrument.symbol)) books.know(instrument)
+    }
+    return books
   }
 
   #pause(ms: number): Promise<void> {
@@ -251,6 +255,7 @@ class Session {
   readonly #deadLetters: DeadLetterRow[] = []
   readonly #wakers = new Set<() => void>()
   suspect: Suspect | undefined
+  readonly #opened = new Set<string>()
   #uncommitted = 0
   #changed = false
   #finished = false
@@ -312,6 +317,7 @@ class Session {
   async #open(producer: string, item: TailItem & { kind: 'opened' }): Promise<void> {
     const bars = item.instruments.map((instrument) => this.#books.register(producer, instrument))
     await this.#loader.load(bars.map((b) => ({ bars: b, minuteMs: null })))
+    this.#opened.add(producer)
   }
 
   async #batch(
@@ -362,7 +368,7 @@ class Session {
         }
         this.#noteReceived(record.tick.receivedAtMs)
       } else {
-        this.#books.applyControl(producer, header.epoch, record.sequence, record.control)
+        this.#books.applyControl(producer, record.sequence, record.control)
         if (record.control.kind === 'clock') await this.#loader.refreshPreviousCloses()
       }
       i++
@@ -465,6 +471,8 @@ class Session {
 
   /** Writes one statement's worth of final values; false where nothing is due. */
   async #finaliseSome(): Promise<boolean> {
+    // Until every log is open the instruments are not known whose rows are due.
+    if (this.#opened.size < this.#deps.logs.length) return false
     const due = this.#books.due.next()
     if (due === undefined) return false
     const { minuteClose, counters } = this.#deps
@@ -494,6 +502,7 @@ class Session {
   }
 
   #untilCommitted(): Promise<void> {
+    this.#wake()
     return this.#untilWoken(() => this.#uncommitted > 0 && !this.#failed.signal.aborted)
   }
 
