@@ -209,3 +209,5 @@ export const EXCHANGE_MIDNIGHTS = 1_024
 export const STORE_READ_CONNECTIONS = 4
 /** A connection that is not open after so long is given up. */
 export const STORE_CONNECT_TIMEOUT_MS = 5_000
+/** Rows of one statement that writes subscriptions or instruments: it keeps the embedded engine some 10 ms. */
+export const STORE_ROWS_PER_STATEMENT = 400

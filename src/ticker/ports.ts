@@ -1,0 +1,112 @@
+/**
+ * What the ticker needs from outside: the journal that it writes, and the store that remembers its
+ * subscriptions and the instrument master. The store is optional and may be away at any time.
+ */
+import type { BatchHeader, GapOpenRecord, Position } from '../contract/journal-record.ts'
+import type { Instrument, OptionType } from '../market/instrument.ts'
+import type { TickMode } from '../market/tick.ts'
+
+/** What the previous epoch left behind in one partition. */
+export interface RecoveredPartition {
+  readonly last: Position
+  /** Market time of the last batch, epoch ms. */
+  readonly lastMarketTimeMs: number | undefined
+  /** Wall clock of the last tick's arrival, epoch ms. */
+  readonly lastReceivedAtMs: number | undefined
+  readonly instruments: readonly Instrument[]
+  /** What was streaming when the log broke off. */
+  readonly covered: readonly { readonly token: number; readonly mode: TickMode }[]
+  /** With the tokens that still wait for their first packet. */
+  readonly openGaps: readonly GapOpenRecord[]
+}
+
+export interface JournalReader {
+  readonly position: Position
+  readonly lagRecords: number | null
+}
+
+export interface JournalPartition {
+  readonly partition: number
+  /** The position before the oldest record that is kept. */
+  readonly oldest: Position
+  readonly newest: Position
+  readonly segments: number
+  readonly bytes: number
+  readonly readers: readonly JournalReader[]
+  readonly writer: { readonly lastSyncAtMs: number | null } | null
+}
+
+export interface JournalState {
+  readonly bytes: number
+  readonly isDiskFull: boolean
+  readonly partitions: readonly JournalPartition[]
+}
+
+/** One producer's journal, as its writer sees it. */
+export interface JournalWriter {
+  readonly producer: string
+  readonly epoch: number
+  readonly recovered: ReadonlyMap<number, RecoveredPartition>
+  /**
+   * Appends one finished batch and takes its bytes over; epoch and sequence are the journal's to
+   * give. Resolves when readers can have it. Rejects, with a `code` and perhaps `retryAfterMs`, when
+   * nothing of it was kept; where the disk is full, a batch without ticks may still be taken.
+   */
+  append(partition: number, batch: Uint8Array): Promise<BatchHeader>
+  status(): JournalState
+}
+
+/** A subscription as the store keeps it; times are epoch ms. */
+export interface StoredSubscription {
+  readonly exchange: string
+  readonly tradingsymbol: string
+  readonly instrumentToken: number
+  readonly segment: string
+  readonly symbol: string
+  /** `YYYY-MM-DD`. */
+  readonly expiry: string | null
+  readonly strike: number | null
+  readonly optionType: OptionType | null
+  readonly mode: TickMode
+  readonly priority: 'high' | 'normal'
+  readonly status: 'pending' | 'active' | 'failed' | 'removed'
+  readonly account: string | null
+  readonly connection: number | null
+  /** Who asked first. */
+  readonly requestedBy: string
+  /** Who holds it now. */
+  readonly requesters: readonly string[]
+  readonly requestedAtMs: number
+  readonly activatedAtMs: number | null
+  readonly firstTickAtMs: number | null
+  readonly lastTickAtMs: number | null
+  readonly lastError: string | null
+  readonly removedAtMs: number | null
+}
+
+/** The table of subscriptions, one row an instrument. Every call may fail and may be repeated. */
+export interface SubscriptionStore {
+  /** All rows, removed ones too. */
+  load(): Promise<readonly StoredSubscription[]>
+  /** Writes rows as they are now; of two with the same name the later one counts. */
+  save(rows: readonly StoredSubscription[]): Promise<void>
+  /** Deletes rows that were removed before `beforeMs`; returns how many. */
+  forgetRemoved(beforeMs: number): Promise<number>
+}
+
+/** What one day's instrument dump changed. */
+export interface InstrumentDiff {
+  /** The IST date from which it holds, `YYYY-MM-DD`. */
+  readonly date: string
+  readonly added: readonly Instrument[]
+  readonly changed: readonly Instrument[]
+  readonly removed: readonly Pick<Instrument, 'exchange' | 'tradingsymbol'>[]
+}
+
+/** The instrument master over time. Every call may fail and may be repeated. */
+export interface InstrumentStore {
+  /** What is listed now, as of the last `apply`. */
+  loadCurrent(): Promise<readonly Instrument[]>
+  /** Ends the versions that the diff replaces or takes away and begins the new ones. */
+  apply(diff: InstrumentDiff): Promise<void>
+}
