@@ -97,7 +97,10 @@ function zoneOf(strike: number, atmStrike: number | null): Zone {
   return strike < atmStrike ? 'below' : 'above'
 }
 
-/** The largest figures of both sides, as the bars' full width. */
+/**
+ * The largest figures of both sides, as the bars' full width; rounded up, since every bar is drawn
+ * again when it changes.
+ */
 function barScale(strikes: readonly StreamStrike[]): CSSProperties {
   let oi = 1
   let change = 1
@@ -105,5 +108,11 @@ function barScale(strikes: readonly StreamStrike[]): CSSProperties {
     oi = Math.max(oi, call?.oi ?? 0, put?.oi ?? 0)
     change = Math.max(change, Math.abs(call?.oi_change ?? 0), Math.abs(put?.oi_change ?? 0))
   }
-  return { '--oi-max': oi, '--oi-change-max': change } as CSSProperties
+  return { '--oi-max': roundUp(oi), '--oi-change-max': roundUp(change) } as CSSProperties
+}
+
+/** To two digits: 1,94,61,325 → 2,00,00,000. */
+function roundUp(value: number): number {
+  const step = 10 ** Math.max(0, Math.floor(Math.log10(value)) - 1)
+  return Math.ceil(value / step) * step
 }
