@@ -93,14 +93,14 @@ export const SETTINGS = {
   BACKFILL_LOOKBACK_MINUTES: setting(wholeNumber(1, 86_400, 120), 120),
 
   SMART_SUBSCRIPTION_ENABLED: setting(SWITCH),
-  SMART_SUBSCRIPTION_UNDERLYINGS: setting(listOf(UNDERLYING), ['NIFTY50', 'BANKNIFTY', 'SENSEX']),
+  SMART_SUBSCRIPTION_UNDERLYINGS: setting(listOf(UNDERLYING), ['NIFTY50', 'BANKNIFTY', 'FINNIFTY']),
   SMART_SUBSCRIPTION_EXPIRIES: setting(wholeNumber(1, 50, 3), 3),
   SMART_SUBSCRIPTION_STRIKES: setting(wordOr('all', wholeNumber(0, 500, 10)), 10),
   CHAIN_SNAPSHOT_SECONDS: setting(wholeNumber(0, 3_600, 60), 60),
   MONITOR_DEFAULT_SYMBOL: setting(UNDERLYING, 'NIFTY50'),
 
   TICK_SOURCE: setting(oneOf('log', 'pubsub'), 'log'),
-  PARTITIONS: setting(wholeNumber(1, 64, 4), 4),
+  PARTITIONS: setting(wholeNumber(1, 64, 4), 1),
   BACKEND_PARTITIONS: setting(wordOr('all', listOf(wholeNumber(0, 63, 0))), 'all'),
   JOURNAL_MAX_DAYS: setting(decimal(0.01, 3_650, 3), 3),
   JOURNAL_MAX_GB: setting(decimal(0.01, 100_000, 20), 20),

@@ -202,6 +202,52 @@ export const EXCHANGE_SHARED_PATH_BLOCKS = 64
 export const EXCHANGE_SERIES_BLOCKS = 64
 /** Midnights remembered per underlying. */
 export const EXCHANGE_MIDNIGHTS = 1_024
+/** Packets are sent this often, one frame a connection. */
+export const EXCHANGE_SLOT_MS = 25
+/** More events than this in one slot, and only each instrument's newest state is sent. */
+export const EXCHANGE_SLOT_MAX_EVENTS = 5_000
+/** After a longer pause of the process (of wall time) the feed does not make up for what it missed. */
+export const EXCHANGE_CATCH_UP_MAX_MS = 2_000
+/** The same where a rate is set, so that a machine that cannot keep it is not asked for more and more. */
+export const EXCHANGE_RATE_CATCH_UP_MAX_MS = 100
+/** First states of new subscriptions are sent in pieces of this length, so that nobody else waits. */
+export const EXCHANGE_FIRST_PACKETS_SLICE_MS = 6
+export const EXCHANGE_HEARTBEAT_PERIOD_MS = 1_000
+/** Kite's limits. */
+export const EXCHANGE_CONNECTIONS_PER_KEY = 3
+export const EXCHANGE_SUBSCRIPTIONS_PER_CONNECTION = 3_000
+/** Largest message taken from a client; 3,000 tokens are some 33 KB. */
+export const EXCHANGE_CLIENT_MESSAGE_MAX_BYTES = 1024 * 1024
+/** A client with so much unsent gets newest states only; with so much, or for so long, it is closed. */
+export const EXCHANGE_SEND_BUFFER_CONFLATE_BYTES = 2 * 1024 * 1024
+export const EXCHANGE_SEND_BUFFER_MAX_BYTES = 32 * 1024 * 1024
+export const EXCHANGE_SLOW_CLIENT_MS = 15_000
+/** Frames that the fault `slow` holds back on one connection; more are left out. */
+export const EXCHANGE_DELAYED_FRAMES_MAX_BYTES = 16 * 1024 * 1024
+/** Single packets remembered per connection (13 bytes each), and closed connections remembered. */
+export const EXCHANGE_LEDGER_PACKETS = 65_536
+export const EXCHANGE_LEDGER_CLOSED_CONNECTIONS = 24
+/** Packets in one answer of the ledger. */
+export const EXCHANGE_LEDGER_ANSWER_PACKETS = 10_000
+/** A lasting fault without a duration, the longest one, and how many may hold at a time. */
+export const EXCHANGE_FAULT_DEFAULT_MS = 30_000
+export const EXCHANGE_FAULT_MAX_MS = 86_400_000
+export const EXCHANGE_FAULTS_ACTIVE = 100
+/** Sessions per account and request tokens; the oldest goes. */
+export const EXCHANGE_SESSIONS_PER_ACCOUNT = 16
+export const EXCHANGE_REQUEST_TOKENS = 256
+/** Keys whose request rate is remembered. */
+export const EXCHANGE_RATE_KEYS = 1_024
+/** Instruments whose state between two quotes is kept (some 3 KB each). */
+export const EXCHANGE_QUOTED_STATES = 2_048
+/** A long answer is put together in pieces of this length, so that the feed goes on; one at a time. */
+export const EXCHANGE_ANSWER_SLICE_MS = 6
+export const EXCHANGE_ANSWERS_WAITING = 256
+/** Where market time has to be kept, it is written this often. */
+export const EXCHANGE_CLOCK_SAVE_PERIOD_MS = 1_000
+/** The fastest that the market runs, and the most packets a second that can be asked for. */
+export const EXCHANGE_SPEED_MAX = 600
+export const EXCHANGE_RATE_MAX = 1_000_000
 
 // Store connections
 
@@ -211,3 +257,10 @@ export const STORE_READ_CONNECTIONS = 4
 export const STORE_CONNECT_TIMEOUT_MS = 5_000
 /** Rows of one statement that writes subscriptions or instruments: it keeps the embedded engine some 10 ms. */
 export const STORE_ROWS_PER_STATEMENT = 400
+
+// Start and stop
+
+/** An orderly stop is given up after this. */
+export const STOP_DEADLINE_MS = 4_500
+/** How long a stop waits for the writers to commit what the log still has. */
+export const DRAIN_DEADLINE_MS = 2_500
