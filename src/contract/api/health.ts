@@ -7,7 +7,6 @@ export const healthLevel = choice(
   HEALTH_LEVELS,
   'degraded = it works, but something named in the checks does not.',
 )
-export type HealthLevel = Static<typeof healthLevel>
 
 export const Health = Type.Object({
   status: healthLevel,

@@ -22,7 +22,6 @@ import {
 export const TICK_MODES = ['ltp', 'quote', 'full'] as const satisfies readonly TickMode[]
 export const OPTION_TYPES = ['CE', 'PE'] as const
 export const SUBSCRIPTION_STATUSES = ['pending', 'active', 'failed', 'removed'] as const
-export type SubscriptionStatus = (typeof SUBSCRIPTION_STATUSES)[number]
 
 /** The most instruments one call may name. */
 export const SUBSCRIBE_MAX_INSTRUMENTS = 4_500
@@ -200,5 +199,3 @@ export const UnsubscribeAnswer = Type.Object({
   ),
 })
 export type UnsubscribeAnswer = Static<typeof UnsubscribeAnswer>
-
-export const requestedByHeader = 'x-requested-by'
