@@ -49,6 +49,8 @@ export class PartitionWriter {
   #takeovers = 0
   /** Set where the active segment should be followed by one that can be read alone. */
   #isRotationWanted = false
+  /** What the active segment repeats does not count, else a large preamble would call for the next one. */
+  #preambleBytes = 0
   /** No new segment is tried before, on the monotonic clock. */
   #retryAtMs = Number.NEGATIVE_INFINITY
   #lastFailure: unknown
@@ -92,6 +94,11 @@ export class PartitionWriter {
     const header = readHeader(bytes, 0, 'header')
     invariant(!isBatchFault(header), 'what is appended to the journal must be a batch')
     invariant(header.byteLength === bytes.length, 'one batch is appended at a time')
+    const { producer, partition } = this.#log
+    invariant(
+      header.producer === producer && header.partition === partition,
+      `the batch is for partition ${header.partition} of ${header.producer}`,
+    )
     if (this.#isClosed) return Promise.reject(new JournalError('closed', 'the journal is closed'))
     return new Promise((resolve, reject) => {
       if (this.#pending.offer({ bytes, header, resolve, reject })) return this.#wake()
@@ -102,7 +109,11 @@ export class PartitionWriter {
 
   /** Forces what is written to the disk; false where that failed and a new segment has to take over. */
   sync(): Promise<boolean> {
-    this.#syncing ??= this.#syncActive()
+    if (this.#syncing !== undefined) return this.#syncing
+    const active = this.#active
+    if (active === undefined || active.unsyncedBytes === 0) return Promise.resolve(true)
+    if (active.isSuspect) return Promise.resolve(false)
+    this.#syncing = this.#syncSegment(active)
     return this.#syncing
   }
 
@@ -170,7 +181,8 @@ export class PartitionWriter {
     if (this.#guard.isFull) return false
     const ageMs = this.#clock.elapsedMs() - active.openedAtMs
     const { segmentMaxBytes, segmentMaxAgeMs } = this.#limits
-    return this.#isRotationWanted || active.bytes >= segmentMaxBytes || ageMs >= segmentMaxAgeMs
+    const bytes = active.bytes - this.#preambleBytes
+    return this.#isRotationWanted || bytes >= segmentMaxBytes || ageMs >= segmentMaxAgeMs
   }
 
   async #writeGroup(group: readonly PendingBatch[]): Promise<void> {
@@ -222,6 +234,7 @@ export class PartitionWriter {
     if (fresh === undefined) return
     if (old !== undefined) await this.#retire(old)
     this.#activate(fresh, false)
+    this.#preambleBytes = fresh.bytes
     if (preamble !== undefined) this.#publishPreamble(preamble, fresh)
   }
 
@@ -240,6 +253,7 @@ export class PartitionWriter {
     segment.bytes = fresh.bytes
     segment.last = this.#log.newest
     this.#activate(fresh, true)
+    this.#preambleBytes = 0
     await this.#abandon(old)
     this.#log.log.warn({ path: segment.path }, 'Journal segment took over after a failed write')
   }
@@ -325,19 +339,16 @@ export class PartitionWriter {
     return true
   }
 
-  async #syncActive(): Promise<boolean> {
-    const active = this.#active
+  async #syncSegment(active: SegmentWriter): Promise<boolean> {
+    const startMs = this.#clock.elapsedMs()
     try {
-      if (active === undefined || active.unsyncedBytes === 0) return true
-      if (active.isSuspect) return false
-      const startMs = this.#clock.elapsedMs()
       await active.sync()
       this.#slowestSyncMs = Math.max(this.#slowestSyncMs, this.#clock.elapsedMs() - startMs)
       this.#lastSyncAtMs = this.#clock.nowMs()
       return true
     } catch (error) {
       this.#failedSyncs++
-      this.#log.log.error({ err: error, path: active?.segment.path }, 'Journal sync failed')
+      this.#log.log.error({ err: error, path: active.segment.path }, 'Journal sync failed')
       this.#wake()
       return false
     } finally {
