@@ -36,6 +36,8 @@ export interface LiveChain {
 
 interface LiveSeries {
   readonly series: Series
+  readonly rows: ReadonlyMap<number, Series['strikes'][number]>
+  /** Never the same again, also not after a reset. */
   version: number
   /** Forward of the commit that is being made. */
   forward: Forward | undefined
@@ -169,9 +171,9 @@ export class LiveChains implements TickObserver {
     const { symbol, expiry, strike, optionType } = bars.instrument
     if (expiry === null || strike === null || optionType === null) return undefined
     const series = this.#master.series(symbol, expiry)
-    const row = series?.strikes.find((s) => s.strike === strike)
-    if (series === undefined || row === undefined) return undefined
-    const live = this.#live(series)
+    const live = series && this.#live(series)
+    const row = live?.rows.get(strike)
+    if (series === undefined || live === undefined || row === undefined) return undefined
     const timeYears = this.#timeYears(series, bar.minuteMs)
     if (live.forwardVersion !== live.version) {
       live.forward = timeYears === null ? undefined : this.#forward(series, bar.minuteMs, timeYears)
@@ -279,15 +281,17 @@ export class LiveChains implements TickObserver {
   }
 
   #touch({ instrument }: InstrumentBars): void {
-    this.#version++
+    const version = ++this.#version
     const { symbol, expiry, kind } = instrument
     if (kind === 'option' && expiry !== null) {
       const live = this.#series.get(keyOf(symbol, expiry)) ?? this.#open(symbol, expiry)
-      if (live !== undefined) live.version++
+      if (live !== undefined) live.version = version
       return
     }
     // The index and the futures are inputs of every series of the underlying.
-    for (const live of this.#series.values()) if (live.series.symbol === symbol) live.version++
+    for (const live of this.#series.values()) {
+      if (live.series.symbol === symbol) live.version = version
+    }
   }
 
   #open(symbol: string, expiry: string): LiveSeries | undefined {
@@ -299,7 +303,14 @@ export class LiveChains implements TickObserver {
     const key = keyOf(series.symbol, series.expiry)
     let live = this.#series.get(key)
     if (live === undefined) {
-      live = { series, version: 0, forward: undefined, forwardVersion: -1, cached: undefined }
+      live = {
+        series,
+        rows: new Map(series.strikes.map((row) => [row.strike, row])),
+        version: ++this.#version,
+        forward: undefined,
+        forwardVersion: -1,
+        cached: undefined,
+      }
       this.#series.set(key, live)
     }
     return live

@@ -15,7 +15,7 @@ import { ALLOWED_LATENESS_MS } from '../../limits.ts'
 import type { NotFoldedReason } from '../../market/attribution.ts'
 import { Coverage } from '../../market/coverage.ts'
 import { type Instrument, instrumentKey } from '../../market/instrument.ts'
-import { floorToMinute, MINUTE_MS } from '../../market/ist.ts'
+import { DAY_MS, floorToMinute, MINUTE_MS } from '../../market/ist.ts'
 import type { JournalledTick } from '../../market/tick.ts'
 import { InstrumentBars, type SessionLookup } from '../bars/instrument-bars.ts'
 import type {
@@ -48,6 +48,8 @@ export interface TickObserver {
 export interface FoldCounters {
   ahead: number
   late: number
+  /** Tokens in coverage and gap records that no instrument record has announced. */
+  unknownTokens: number
 }
 
 interface Source {
@@ -78,7 +80,7 @@ export class PartitionBooks {
   readonly instruments = new Map<string, InstrumentBars>()
   readonly due: DueMinutes
   readonly gaps: GapBook
-  readonly counters: FoldCounters = { ahead: 0, late: 0 }
+  readonly counters: FoldCounters = { ahead: 0, late: 0, unknownTokens: 0 }
   /** Every stored row from this minute on is in memory. */
   residentFromMs: number
   /** Minutes that begin before this instant are closed. */
@@ -312,6 +314,7 @@ export class PartitionBooks {
     this.residentFromMs = keepFromMs
     for (const bars of this.instruments.values()) {
       bars.evict(keepFromMs)
+      bars.coverage.forget(keepFromMs - DAY_MS)
     }
     for (const source of this.#sources.values()) source.ledger.forget(keepFromMs - 10 * MINUTE_MS)
   }
@@ -393,13 +396,19 @@ export class PartitionBooks {
     }
   }
 
+  #barsOf(source: Source, token: number): InstrumentBars | undefined {
+    const bars = source.tokens.get(token)
+    if (bars === undefined) this.counters.unknownTokens++
+    return bars
+  }
+
   #cover(source: Source, record: CoveredRecord): void {
     for (const { token, toMs } of record.end) {
-      const bars = source.tokens.get(token)
+      const bars = this.#barsOf(source, token)
       if (bars) this.#endCoverage(bars, toMs)
     }
     for (const { token, mode, fromMs } of record.begin) {
-      const bars = source.tokens.get(token)
+      const bars = this.#barsOf(source, token)
       if (bars && !this.gaps.isWaiting(bars.key)) this.#beginCoverage(bars, fromMs, mode)
     }
   }
@@ -425,7 +434,7 @@ export class PartitionBooks {
   #openGap(source: Source, record: GapOpenRecord): void {
     if (this.gaps.isOpen(record.gapId)) return
     const covered = record.tokens
-      .map((token) => source.tokens.get(token))
+      .map((token) => this.#barsOf(source, token))
       .filter((bars) => bars !== undefined)
     this.#startGap(
       source,
@@ -473,7 +482,7 @@ export class PartitionBooks {
 
   #closeGap(source: Source, record: GapCloseRecord): void {
     const ends = record.ends.flatMap(({ token, toMs, mode }) => {
-      const bars = source.tokens.get(token)
+      const bars = this.#barsOf(source, token)
       return bars === undefined ? [] : [{ bars, key: bars.key, toMs, mode }]
     })
     this.gaps.end(record.gapId, ends, source.marketTimeMs ?? record.ends[0]?.toMs ?? 0)

@@ -28,7 +28,7 @@ import {
   UNCOMMITTED_RECORDS_MAX,
 } from '../../limits.ts'
 import type { JournalledTick } from '../../market/tick.ts'
-import type { InstrumentBars, SessionLookup } from '../bars/instrument-bars.ts'
+import type { SessionLookup } from '../bars/instrument-bars.ts'
 import type { MinuteClose } from '../bars/minute-close.ts'
 import type { LiveChains } from '../chain/live-chains.ts'
 import type { LiveMetrics } from '../chain/live-metrics.ts'
@@ -121,7 +121,7 @@ export class PartitionIngest {
   /** Commits what is folded and ends. */
   async stop(): Promise<void> {
     this.#stopping.abort()
-    await this.#done?.catch(() => undefined)
+    await Promise.allSettled([this.#done])
   }
 
   get books(): PartitionBooks | undefined {
