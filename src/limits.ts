@@ -126,8 +126,56 @@ export const JOURNAL_RETENTION_PERIOD_MS = 10_000
 /** How often the consumers' positions are saved. */
 export const JOURNAL_CONSUMERS_SAVE_PERIOD_MS = 1_000
 
+// Backend API
+
+/** A chain is computed and serialised anew at most this often, however many ask and however fast it ticks. */
+export const API_CHAIN_REBUILD_MS = 20
+/** Series whose chain is kept as it was presented last, and serialised windows of each. */
+export const API_CHAINS_KEPT = 64
+export const API_CHAIN_WINDOWS_KEPT = 8
+/** Largest request body, and largest one that is passed on to the ticker. */
+export const API_BODY_MAX_BYTES = 64 * 1024
+export const API_PASSED_ON_MAX_BYTES = 2 * 1024 * 1024
+/** A request that has not arrived whole after so long is refused. */
+export const API_REQUEST_TIMEOUT_MS = 30_000
+/** Reads of the store at once, and those that wait for their turn; more are refused. */
+export const API_READS_AT_ONCE = 3
+export const API_READS_WAITING = 64
+/** A read that takes longer is given up by the request that waits for it. */
+export const API_READ_TIMEOUT_MS = 10_000
+/** Minutes of one answer of metrics. */
+export const API_METRICS_MINUTES = 50_000
+/** Names in one request of marks. */
+export const API_MARKS_NAMES = 2_000
+/** Known names that a refusal lists. */
+export const API_NAMES_SHOWN = 40
+/** How far back a stored chain, a previous close and the newest row of a table are looked for. */
+export const API_LOOKBACK_DAYS = 10
+/** Status of the store and the tickers is asked for at most this often, and given up after so long. */
+export const API_PROBE_PERIOD_MS = 1_000
+export const API_PROBE_TIMEOUT_MS = 2_000
+/** A log that has not gone on for so long stands still; one that is older than this is behind. */
+export const API_LOG_STANDS_AFTER_MS = 10_000
+/** Contracts of one statement that reads their day: some 400 rows each. */
+export const API_DAYS_PER_STATEMENT = 25
+
 // Live stream (server and page)
 
+/** Chains go out at most this often per subscription. */
+export const STREAM_BEAT_MS = 100
+/** Sockets at once; one more is told so and closed. */
+export const STREAM_CLIENTS = 200
+export const STREAM_SUBSCRIPTIONS_PER_CLIENT = 16
+/** What a client may say: size of a message, messages a second. */
+export const STREAM_MESSAGE_MAX_BYTES = 16 * 1024
+export const STREAM_MESSAGES_PER_SECOND = 50
+/** A client with more than this unread gets nothing new until it has read; after so long it is dropped. */
+export const STREAM_UNREAD_MAX_BYTES = 1024 * 1024
+export const STREAM_SLOW_CLIENT_MS = 15_000
+/** A client is pinged this often and dropped if the previous ping was not answered. */
+export const STREAM_PING_PERIOD_MS = 15_000
+/** How long a socket has to close in order. */
+export const STREAM_CLOSE_MS = 2_000
 /** A `health` message goes out at least this often, so that silence means a dead connection. */
 export const STREAM_HEALTH_PERIOD_MS = 5_000
 /** The page gives up a socket that has said nothing for so long. */

@@ -1,0 +1,328 @@
+/**
+ * What the log says of streaming: from when on an instrument's ticks are known, in which mode, and
+ * when they may be missing. Every word of it is a control record in the instrument's partition,
+ * written before the tick that it speaks for.
+ *
+ *   wanted ──first tick──▶ covered ◀──first tick── in a gap
+ *                             │                       ▲
+ *                             └── drop, mute, loss ───┘      unwanted: the stretch or the gap ends
+ */
+import type { GapReason } from '../../contract/journal-record.ts'
+import { TICKER_GAP_LOOKBACK_MS } from '../../limits.ts'
+import { type Instrument, instrumentKey } from '../../market/instrument.ts'
+import type { Tick, TickMode } from '../../market/tick.ts'
+import { partitionOf } from '../../market/underlying.ts'
+import type { RecoveredPartition } from '../ports.ts'
+import { FrameStarts } from './frame-starts.ts'
+import type { PartitionFeed } from './partition-feed.ts'
+import { isLowerMode, lowerMode, type OpenGap, type SlotName, type Stream } from './stream.ts'
+
+export interface CoverageLogDeps {
+  readonly producer: string
+  readonly epoch: number
+  /** By partition number. */
+  readonly partitions: readonly PartitionFeed[]
+  /** Market time now, epoch ms. */
+  readonly marketTimeMs: () => number
+  readonly onGapOpened: (gap: OpenGap) => void
+  readonly onGapClosed: (gap: OpenGap) => void
+}
+
+interface RecoveredByToken extends RecoveredPartition {
+  readonly byToken: ReadonlyMap<number, Instrument>
+}
+
+export class CoverageLog {
+  /** By the token on the wire. */
+  readonly streams = new Map<number, Stream>()
+  readonly #deps: CoverageLogDeps
+  readonly #gaps = new Map<string, OpenGap>()
+  readonly #starts: FrameStarts
+  #gapCount = 0
+
+  constructor(deps: CoverageLogDeps) {
+    this.#deps = deps
+    this.#starts = new FrameStarts(deps.partitions)
+  }
+
+  get openGaps(): readonly OpenGap[] {
+    return [...this.#gaps.values()]
+  }
+
+  /**
+   * Takes up where the previous epoch ended: gaps that were open stay open, and what was covered is
+   * in a gap from the last data on. Nobody wants these streams yet: `want` claims them.
+   *
+   * @param lastDataMs when the last data came, as market time; undefined where that is not known
+   */
+  recover(recovered: Iterable<RecoveredPartition>, lastDataMs: number | undefined): void {
+    const parts = Array.from(recovered, (part) => ({ ...part, byToken: tokenMap(part) }))
+    for (const part of parts) this.#reopenGaps(part)
+    const groups = parts.map((part) => {
+      const brokenOffMs = Math.min(
+        part.lastMarketTimeMs ?? this.#deps.marketTimeMs(),
+        lastDataMs ?? Number.POSITIVE_INFINITY,
+      )
+      return {
+        fromMs: brokenOffMs - TICKER_GAP_LOOKBACK_MS,
+        streams: part.covered.flatMap(({ token }) => this.#recoveredStream(part, token)),
+      }
+    })
+    this.#openGap('restart', undefined, groups)
+  }
+
+  /** Ends the gaps of recovered instruments that nobody has claimed. */
+  dropUnclaimed(): void {
+    for (const [token, stream] of this.streams) {
+      if (stream.wantedMode === undefined) this.unwant(token)
+    }
+  }
+
+  /** The instrument is to be streamed in `mode`; repeating it changes what is different. */
+  want(instrument: Instrument, mode: TickMode, slot: SlotName | undefined): Stream {
+    const known = this.streams.get(instrument.token)
+    if (known !== undefined && keyOf(known.instrument) !== keyOf(instrument)) {
+      // The exchange has given the token to another contract.
+      this.unwant(instrument.token)
+    } else if (known !== undefined) {
+      this.#describe(known, instrument)
+      this.#setMode(known, mode)
+      known.slot = slot
+      return known
+    }
+    const stream = this.#newStream(instrument)
+    stream.wantedMode = mode
+    stream.slot = slot
+    return stream
+  }
+
+  /** Nobody wants the token any more: its coverage, or its part of a gap, ends now. */
+  unwant(token: number): void {
+    const stream = this.streams.get(token)
+    if (stream === undefined) return
+    const toMs = this.#deps.marketTimeMs()
+    if (stream.gap !== undefined) {
+      const { gap, partition } = stream
+      const ends = [{ token, toMs: Math.max(toMs, gap.fromMs), mode: null }]
+      partition.control({ kind: 'gap_close', gapId: gap.gapId, ends })
+      this.#leaveGap(stream, toMs)
+    } else if (stream.coveredMode !== undefined) {
+      stream.partition.control({ kind: 'covered', begin: [], end: [{ token, toMs }] })
+    }
+    this.streams.delete(token)
+  }
+
+  /**
+   * Ticks of what `slot` carries may be missing from `fromMs` (market time) on. Instruments that have
+   * not begun, or are in a gap already, are not touched.
+   */
+  openSlotGap(reason: GapReason, slot: SlotName, fromMs: number): OpenGap | undefined {
+    const streams = [...this.streams.values()].filter((stream) => isSameSlot(stream.slot, slot))
+    return this.#openGap(reason, slot, [{ fromMs, streams }])
+  }
+
+  /** The same for everything in one partition of the log. */
+  openPartitionGap(reason: GapReason, partition: PartitionFeed, fromMs: number): void {
+    const streams = [...this.streams.values()].filter((stream) => stream.partition === partition)
+    this.#openGap(reason, undefined, [{ fromMs, streams }])
+  }
+
+  /**
+   * A tick of this stream is about to be written and says something new: it is the first, the first
+   * after a gap, or in another mode. Followed by `writeStarts` before the tick itself.
+   */
+  start(stream: Stream, tick: Tick, marketMs: number): void {
+    const mode = lowerMode(tick.mode, stream.wantedMode ?? tick.mode)
+    if (stream.coveredMode === mode || !stream.partition.isTaking) return
+    if (!stream.isAnnounced) this.#starts.announce(stream)
+    const fromMs = beginOf(tick, marketMs)
+    const { gap } = stream
+    if (gap !== undefined) {
+      const toMs = Math.max(fromMs, gap.fromMs)
+      this.#starts.endGap(stream, gap, toMs, mode)
+      this.#leaveGap(stream, toMs)
+    } else {
+      this.#starts.cover(stream, fromMs, mode)
+    }
+    stream.coveredMode = mode
+  }
+
+  /** Writes what `start` has gathered, one record for all of a partition. */
+  writeStarts(): void {
+    this.#starts.write()
+  }
+
+  #setMode(stream: Stream, mode: TickMode): void {
+    stream.wantedMode = mode
+    // More is known from the first packet that carries it; less is promised from now on.
+    if (stream.coveredMode === undefined || !isLowerMode(mode, stream.coveredMode)) return
+    this.#starts.cover(stream, this.#deps.marketTimeMs(), mode)
+    stream.coveredMode = mode
+    this.#starts.write()
+  }
+
+  #describe(stream: Stream, instrument: Instrument): void {
+    if (JSON.stringify(stream.instrument) === JSON.stringify(instrument)) return
+    stream.instrument = instrument
+    stream.isAnnounced = false
+    if (stream.coveredMode !== undefined) this.#announce(stream)
+  }
+
+  #announce(stream: Stream): void {
+    stream.isAnnounced = true
+    stream.partition.control({ kind: 'instrument', instrument: stream.instrument })
+  }
+
+  #newStream(instrument: Instrument): Stream {
+    const { partitions } = this.#deps
+    const partition = partitions[partitionOf(instrument.symbol, partitions.length)]
+    const stream: Stream = {
+      instrument,
+      partition: partition as PartitionFeed,
+      slot: undefined,
+      wantedMode: undefined,
+      isAnnounced: false,
+      coveredMode: undefined,
+      gap: undefined,
+      firstTickAtMs: undefined,
+      lastTickAtMs: undefined,
+    }
+    this.streams.set(instrument.token, stream)
+    return stream
+  }
+
+  // ---------------------------------------------------------------- gaps
+
+  #openGap(
+    reason: GapReason,
+    slot: SlotName | undefined,
+    groups: readonly { readonly fromMs: number; readonly streams: readonly Stream[] }[],
+  ): OpenGap | undefined {
+    const parts = groups.flatMap(({ fromMs, streams }) => {
+      return byPartition(streams.filter(isOpenTo(reason))).map((part) => ({ fromMs, ...part }))
+    })
+    const instruments = parts.reduce((sum, { streams }) => sum + streams.length, 0)
+    if (instruments === 0) return undefined
+    const gap: OpenGap = {
+      gapId: `${this.#deps.producer}-${this.#deps.epoch}-${++this.#gapCount}`,
+      reason,
+      slot,
+      fromMs: Math.min(...parts.map(({ fromMs }) => fromMs)),
+      instruments,
+      waiting: 0,
+      toMs: 0,
+    }
+    for (const { fromMs, partition, streams } of parts) {
+      this.#enterGap(gap, fromMs, partition, streams)
+    }
+    this.#deps.onGapOpened(gap)
+    return gap
+  }
+
+  #enterGap(
+    gap: OpenGap,
+    fromMs: number,
+    partition: PartitionFeed,
+    streams: readonly Stream[],
+  ): void {
+    this.#gaps.set(gap.gapId, gap)
+    gap.waiting += streams.length
+    for (const stream of streams) {
+      if (!stream.isAnnounced) this.#announce(stream)
+      stream.gap = gap
+      stream.coveredMode = undefined
+    }
+    partition.control({
+      kind: 'gap_open',
+      gapId: gap.gapId,
+      reason: gap.reason,
+      account: gap.slot?.account ?? null,
+      connection: gap.slot?.connection ?? null,
+      fromMs,
+      tokens: streams.map(({ instrument }) => instrument.token),
+    })
+  }
+
+  #leaveGap(stream: Stream, toMs: number): void {
+    const { gap } = stream
+    if (gap === undefined) return
+    stream.gap = undefined
+    gap.waiting--
+    gap.toMs = Math.max(gap.toMs, toMs)
+    if (gap.waiting > 0) return
+    this.#gaps.delete(gap.gapId)
+    this.#deps.onGapClosed(gap)
+  }
+
+  /** Under their old names, so that they are the same gaps to whoever reads on. */
+  #reopenGaps(part: RecoveredByToken): void {
+    for (const record of part.openGaps) {
+      const streams = record.tokens.flatMap((token) => this.#recoveredStream(part, token))
+      const free = streams.filter((stream) => stream.gap === undefined)
+      const { gapId, reason, fromMs, account, connection } = record
+      const slot = account === null || connection === null ? undefined : { account, connection }
+      const known = this.#gaps.get(gapId)
+      const gap: OpenGap = known ?? {
+        gapId,
+        reason,
+        slot,
+        fromMs,
+        instruments: 0,
+        waiting: 0,
+        toMs: 0,
+      }
+      gap.instruments += free.length
+      for (const { partition, streams: own } of byPartition(free)) {
+        this.#enterGap(gap, fromMs, partition, own)
+      }
+    }
+  }
+
+  #recoveredStream({ byToken }: RecoveredByToken, token: number): Stream[] {
+    const known = this.streams.get(token)
+    if (known !== undefined) return [known]
+    const instrument = byToken.get(token)
+    return instrument === undefined ? [] : [this.#newStream(instrument)]
+  }
+}
+
+/**
+ * From when on a stream is known that shows itself with this tick: the packet is the exchange's state
+ * of its second. Where that lies further back than the broker's lag it is an old snapshot, and what
+ * happened between it and now is not known from it.
+ */
+function beginOf(tick: Tick, marketMs: number): number {
+  if (tick.exchangeTimeS === undefined) return marketMs
+  const sentMs = tick.exchangeTimeS * 1000
+  return marketMs - sentMs <= TICKER_GAP_LOOKBACK_MS ? Math.min(sentMs, marketMs) : marketMs
+}
+
+/** At a restart everything that is not in a gap was covered; else only what the log says is. */
+function isOpenTo(reason: GapReason): (stream: Stream) => boolean {
+  return ({ gap, coveredMode }) =>
+    gap === undefined && (coveredMode !== undefined || reason === 'restart')
+}
+
+function byPartition(
+  streams: readonly Stream[],
+): { readonly partition: PartitionFeed; readonly streams: readonly Stream[] }[] {
+  const groups = new Map<PartitionFeed, Stream[]>()
+  for (const stream of streams) {
+    const group = groups.get(stream.partition)
+    if (group === undefined) groups.set(stream.partition, [stream])
+    else group.push(stream)
+  }
+  return Array.from(groups, ([partition, group]) => ({ partition, streams: group }))
+}
+
+function tokenMap({ instruments }: RecoveredPartition): ReadonlyMap<number, Instrument> {
+  return new Map(instruments.map((instrument) => [instrument.token, instrument]))
+}
+
+function isSameSlot(a: SlotName | undefined, b: SlotName): boolean {
+  return a?.account === b.account && a.connection === b.connection
+}
+
+function keyOf({ exchange, tradingsymbol }: Instrument): string {
+  return instrumentKey(exchange, tradingsymbol)
+}
