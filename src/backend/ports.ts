@@ -332,3 +332,122 @@ export interface StoreOpener {
   openPartition(partition: number): Promise<PartitionStore>
   classify(error: unknown): StoreFailure
 }
+
+/** One option of a stored chain: the distribution's figures, and those of its bar where there is one. */
+export interface StoredLeg {
+  readonly strike: number
+  readonly optionType: OptionType
+  readonly tradingsymbol: string
+  readonly instrumentToken: number | null
+  readonly lastPrice: number | null
+  readonly bid: number | null
+  readonly ask: number | null
+  /** The day's volume. */
+  readonly volume: number | null
+  readonly oi: number | null
+  readonly oiPrevClose: number | null
+  readonly oiChange: number | null
+  readonly iv: number | null
+  readonly ivRaw: number | null
+  readonly ivReason: string | null
+  readonly delta: number | null
+  readonly gamma: number | null
+  readonly theta: number | null
+  readonly vega: number | null
+  readonly source: BarSource | null
+  readonly complete: boolean | null
+  readonly closeKey: Uint8Array | null
+  readonly quoteKey: Uint8Array | null
+}
+
+/** A series as one minute stored it. */
+export interface StoredChain {
+  readonly metrics: ExpiryMetricsRow
+  /** By strike, the call before the put. */
+  readonly legs: readonly StoredLeg[]
+  /** Whether the index sent anything in that minute. */
+  readonly spotTicked: boolean
+  readonly indiaVix: number | null
+}
+
+/** What an option did on one day up to a minute; rupees, null where it did not trade. */
+export interface OptionDay {
+  readonly tradingsymbol: string
+  readonly open: number | null
+  readonly high: number | null
+  readonly low: number | null
+  /** Close of the newest bar before the day. */
+  readonly previousClose: number | null
+}
+
+export interface LedgerSums {
+  /** First minute that is counted; null where there is none. */
+  readonly sinceMs: number | null
+  readonly received: number
+  readonly rejected: number
+  readonly dropped: number
+  readonly journaled: number
+  readonly folded: number
+  readonly lost: number
+  readonly notFolded: Readonly<Record<string, number>>
+}
+
+export interface GapSums {
+  readonly open: number
+  /** Closed and not repaired yet. */
+  readonly closed: number
+  readonly unrepairable: number
+  readonly oldestOpenFromMs: number | null
+}
+
+export interface TableNewest {
+  readonly table: string
+  readonly symbol: string
+  /** Opening instant of the newest row's minute; null where there is none in the time looked at. */
+  readonly newestMs: number | null
+}
+
+export interface StoreDescription {
+  readonly kind: 'pglite' | 'postgresql' | 'timescaledb'
+  /** The server's own version. */
+  readonly version: string
+}
+
+/** What the API reads from the store. Every read is bounded in time or rows; a failed one rejects. */
+export interface BackendReads {
+  /** Also the proof that the store answers. */
+  describe(): Promise<StoreDescription>
+  /** The newest stored minute of the series in (notBeforeMs, atMs]; undefined where there is none. */
+  chainAt(
+    symbol: string,
+    expiry: string,
+    atMs: number,
+    notBeforeMs: number,
+  ): Promise<StoredChain | undefined>
+  /** The first expiry on or after a date of which anything is stored. */
+  firstStoredExpiry(symbol: string, fromDate: string): Promise<string | undefined>
+  /** Days of options in [dayMs, untilMs], their previous closes not before `notBeforeMs`. */
+  optionDays(
+    tradingsymbols: readonly string[],
+    dayMs: number,
+    untilMs: number,
+    notBeforeMs: number,
+  ): Promise<readonly OptionDay[]>
+  /** Stored minutes of a series in [fromMs, toMs), ascending, at most `limit`. */
+  expiryMetrics(
+    symbol: string,
+    expiry: string,
+    fromMs: number,
+    toMs: number,
+    limit: number,
+  ): Promise<readonly ExpiryMetricsRow[]>
+  /** The newest row of each table, per index (by its tradingsymbol) or underlying. */
+  newestRows(
+    indices: readonly string[],
+    symbols: readonly string[],
+    notBeforeMs: number,
+  ): Promise<readonly TableNewest[]>
+  ledgerSums(sinceMs: number): Promise<LedgerSums>
+  gapSums(): Promise<GapSums>
+  deadLetters(): Promise<number>
+}
