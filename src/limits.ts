@@ -131,8 +131,8 @@ export const JOURNAL_CONSUMERS_SAVE_PERIOD_MS = 1_000
 /** A chain is computed and serialised anew at most this often, however many ask and however fast it ticks. */
 export const API_CHAIN_REBUILD_MS = 20
 /** Series whose chain is kept as it was presented last, and serialised windows of each. */
-export const API_CHAINS_KEPT = 64
-export const API_CHAIN_WINDOWS_KEPT = 8
+export const API_CHAINS_KEPT = 32
+export const API_CHAIN_WINDOWS_KEPT = 4
 /** Largest request body, and largest one that is passed on to the ticker. */
 export const API_BODY_MAX_BYTES = 64 * 1024
 export const API_PASSED_ON_MAX_BYTES = 2 * 1024 * 1024

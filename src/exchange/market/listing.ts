@@ -72,6 +72,27 @@ export function listContracts(rules: ListingRules, date: string): Contract[] {
   ]
 }
 
+/** The future that is nearest to its expiry on a date; undefined where none is listed. */
+export function frontFuture(
+  rules: ListingRules,
+  symbol: string,
+  date: string,
+): Contract | undefined {
+  const place = COMMODITY_LISTINGS.findIndex(({ name }) => name === symbol)
+  const commodity = COMMODITY_LISTINGS[place]
+  if (commodity !== undefined) return commodities(rules, commodity, place, date)[0]
+  const listing = OPTION_LISTINGS.find((each) => each.symbol === symbol)
+  if (listing === undefined) return undefined
+  const today = dayNumber(date)
+  for (const expiry of listedExpiries(rules, listing, date)) {
+    const { futureFrom } = expiry
+    if (!isListed(futureFrom, today)) continue
+    const series = seriesOf(rules, rootOf(listing), expiry)
+    return futureOf(rules, listing, series, futureFrom)
+  }
+  return undefined
+}
+
 // ---------------------------------------------------------------- indices
 
 function indexContract(rules: ListingRules, symbol: string): Contract {

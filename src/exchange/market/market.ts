@@ -3,11 +3,11 @@
  * question alike, in whatever order they are asked.
  */
 import { alwaysOpenCalendar, exchangeCalendar, type MarketCalendar } from '../../market/calendar.ts'
-import { istDate } from '../../market/ist.ts'
+import { dateOfDay, istDate } from '../../market/ist.ts'
 import type { Contract } from './contract.ts'
 import { keyOf } from './hash.ts'
 import { InstrumentState } from './instrument-state.ts'
-import { type ListingRules, listContracts, marketOf } from './listing.ts'
+import { frontFuture, type ListingRules, listContracts, marketOf } from './listing.ts'
 import { Tape } from './tape.ts'
 import { buildUnderlyings } from './underlying-market.ts'
 import { VOLATILITY_INDEX } from './underlying-models.ts'
@@ -51,6 +51,12 @@ export class Market {
       contract,
       marketOf(this.rules, symbol === VOLATILITY_INDEX ? 'NIFTY50' : symbol),
     )
+  }
+
+  /** The tape of the future that was nearest to expiry on a day; undefined where none was listed. */
+  frontTape(future: Contract, day: number): Tape | undefined {
+    const front = frontFuture(this.rules, future.instrument.symbol, dateOfDay(day))
+    return front === undefined ? undefined : this.tape(front)
   }
 
   /** Everything that a full packet says of the contract at an instant. */

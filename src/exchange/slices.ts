@@ -1,0 +1,38 @@
+/**
+ * Long answers beside a live feed: one is worked on at a time, and each lets go of the processor
+ * every few milliseconds.
+ */
+import type { Clock } from '../kit/clock.ts'
+import { EXCHANGE_ANSWER_SLICE_MS, EXCHANGE_ANSWERS_WAITING } from '../limits.ts'
+
+export class Slices {
+  private readonly clock: Clock
+  private last: Promise<unknown> = Promise.resolve()
+  private waiting = 0
+
+  constructor(clock: Clock) {
+    this.clock = clock
+  }
+
+  get isFull(): boolean {
+    return this.waiting >= EXCHANGE_ANSWERS_WAITING
+  }
+
+  /** Goes through `steps`, pausing now and then, after all that was asked for before. */
+  run(steps: Iterable<unknown>): Promise<void> {
+    this.waiting++
+    const running = this.last.then(() => this.walk(steps)).finally(() => this.waiting--)
+    // Whoever waits for its turn is not concerned by how this one ends.
+    this.last = running.catch(() => undefined)
+    return running
+  }
+
+  private async walk(steps: Iterable<unknown>): Promise<void> {
+    let resumedMs = this.clock.elapsedMs()
+    for (const _ of steps) {
+      if (this.clock.elapsedMs() - resumedMs < EXCHANGE_ANSWER_SLICE_MS) continue
+      await new Promise<void>((resolve) => this.clock.after(0, resolve))
+      resumedMs = this.clock.elapsedMs()
+    }
+  }
+}
