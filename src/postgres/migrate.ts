@@ -71,7 +71,6 @@ interface AppliedRow {
 /** `fostrmig` in ASCII, halved: the two keys of the advisory lock. */
 const LOCK = [0x666f7374, 0x726d6967]
 const FILE_NAME = /^(\d{4})_[a-z0-9_]+\.sql$/
-const INSUFFICIENT_PRIVILEGE = '42501'
 
 /** Applies what is missing. Throws `MigrationError` where store and files do not fit. */
 export async function migrate(
@@ -212,29 +211,29 @@ async function rollBack(client: ClientBase, reason: unknown): Promise<void> {
   }
 }
 
-/** For people with psql; our own connections set the zone themselves. */
+/** For people with psql; our own connections set the zone themselves. False where it is not allowed. */
 async function setTimeZone(client: ClientBase): Promise<boolean> {
-  if (await hasTimeZone(client)) return true
-  try {
-    await client.query(
-      `DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET timezone = %L', current_database(), '${STORE_TIME_ZONE}'); END$$`,
-    )
-    return true
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === INSUFFICIENT_PRIVILEGE)
-      return false
-    throw error
-  }
-}
-
-async function hasTimeZone(client: ClientBase): Promise<boolean> {
-  const { rows } = await client.query<{ found: boolean }>(
-    `SELECT EXISTS (
-       SELECT FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase
-       WHERE d.datname = current_database() AND s.setrole = 0
-         AND s.setconfig @> ARRAY['TimeZone=' || $1::text]
-     ) AS found`,
-    [STORE_TIME_ZONE],
-  )
+  await client.query(SET_TIME_ZONE)
+  const { rows } = await client.query<{ found: boolean }>(`SELECT ${HAS_TIME_ZONE} AS found`)
   return rows[0]?.found === true
 }
+
+const HAS_TIME_ZONE = `
+  EXISTS (
+    SELECT FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase
+    WHERE d.datname = current_database() AND s.setrole = 0
+      AND 'TimeZone=${STORE_TIME_ZONE}' = ANY (s.setconfig)
+  )`
+
+/** Two that alter the same database at once would disturb each other, hence the lock. */
+const SET_TIME_ZONE = `
+  DO $$
+  BEGIN
+    PERFORM pg_advisory_xact_lock(${LOCK.join(', ')});
+    IF NOT ${HAS_TIME_ZONE} THEN
+      EXECUTE format('ALTER DATABASE %I SET timezone = %L', current_database(), '${STORE_TIME_ZONE}');
+    END IF;
+  EXCEPTION
+    WHEN insufficient_privilege THEN NULL;
+  END
+  $$`

@@ -38,6 +38,22 @@ await describeStores('a connection', (store) => {
   })
 })
 
+await describeStores('maintenance', (store) => {
+  it('vacuums the embedded store, and leaves a server to itself', async () => {
+    const { pool, kind, maintain } = store()
+    await pool.query(
+      'CREATE TABLE upkeep WITH (autovacuum_enabled = false) AS SELECT n FROM generate_series(1, 1000) n',
+    )
+    const analysed = async () => {
+      const { rows } = await pool.query("SELECT reltuples FROM pg_class WHERE relname = 'upkeep'")
+      return rows[0].reltuples
+    }
+    expect(await analysed()).toBe(-1)
+    await maintain()
+    expect(await analysed()).toBe(kind === 'embedded' ? 1000 : -1)
+  })
+})
+
 const url = await postgresUrl()
 
 describe.skipIf(url === undefined)('a connection to a server', () => {

@@ -18,6 +18,12 @@ export class EngineDeadError extends Error {
   readonly code = 'ENGINE_DEAD'
 }
 
+/** The engine read the cluster and found it damaged or of another version. */
+export class UnreadableStoreError extends Error {
+  override readonly name = 'UnreadableStoreError'
+  readonly code = 'STORE_UNREADABLE'
+}
+
 /** The engine's own way of jumping out of a statement that failed. */
 const SQL_ERROR_EXIT = 100
 
@@ -53,10 +59,20 @@ export class PgliteEngine implements Engine {
   #death: EngineDeadError | undefined
   #checkpointAtBytes = 0
 
-  /** Opens the cluster in `folder`, which must hold one. */
+  /**
+   * Opens the cluster in `folder`, which must hold one. Rejects with `UnreadableStoreError` where the
+   * cluster is to blame, and with anything else where the machine is (memory, disk, permissions).
+   */
   static async open(folder: string): Promise<PgliteEngine> {
-    const pglite = new PGlite(folder, { startParams: START_PARAMETERS })
-    await pglite.waitReady
+    const said: string[] = []
+    const onStderr = (line: string) => said.push(line) < 0
+    const pglite = new PGlite(folder, { startParams: START_PARAMETERS, onStderr })
+    try {
+      await pglite.waitReady
+    } catch (cause) {
+      throw startFailure(said, cause)
+    }
+    said.length = 0
     return new PgliteEngine(pglite)
   }
 
@@ -132,6 +148,18 @@ export class PgliteEngine implements Engine {
       throw cause
     }
   }
+}
+
+const FATAL_LINE = /(?:FATAL|PANIC): +(.*)/
+const MACHINE_TO_BLAME =
+  /no space left|out of memory|memory alloc|permission denied|read-only|too many open files|input\/output error/i
+
+/** Why the engine did not start, in its own words where it said any. */
+export function startFailure(said: readonly string[], cause: unknown): unknown {
+  const reason = said.flatMap((line) => FATAL_LINE.exec(line)?.[1] ?? []).at(-1)
+  if (reason === undefined) return cause
+  if (MACHINE_TO_BLAME.test(reason)) return new Error(reason, { cause })
+  return new UnreadableStoreError(reason, { cause })
 }
 
 /** The engine throws what it exits with: a bare object with a status, no Error. */

@@ -13,6 +13,7 @@ import { acquireFolderLock } from '../../kit/folder-lock.ts'
 import type { Log } from '../../kit/log.ts'
 import { Releasers } from '../../kit/releasers.ts'
 import { EMBEDDED_RESTART_FIRST_MS, EMBEDDED_RESTART_MAX_MS } from '../../limits.ts'
+import type { UnreadableStoreError } from './engine.ts'
 import { EngineThread } from './engine-thread.ts'
 import { PortStream } from './port-stream.ts'
 import { BUILT_SEED, copySeed, prepareSeed } from './seed.ts'
@@ -109,8 +110,15 @@ async function openEngine(
     const thread = await EngineThread.start(folder.clusterPath, options.clock)
     return { thread, created: false, setAside: undefined }
   } catch (error) {
-    return giveUp(options, folder, `the store does not open: ${String(error)}`)
+    if (!isUnreadable(error)) throw error
+    return giveUp(options, folder, `the store does not open: ${error.message}`)
   }
+}
+
+/** A full disk or too little memory is no reason to give a store up. */
+function isUnreadable(error: unknown): error is Error {
+  const code = 'STORE_UNREADABLE' satisfies UnreadableStoreError['code']
+  return error instanceof Error && 'code' in error && error.code === code
 }
 
 async function giveUp(

@@ -3,8 +3,9 @@
  * the build (`dist`, or the folder that FOSTREAM_DIST names). `npm test` builds first; where nobody has
  * built, its tests are skipped and a line says so, with `CI` set that is a failure.
  */
-import { existsSync } from 'node:fs'
-import { cp, mkdtemp, rename, rm } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import { mkdtemp, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -18,7 +19,7 @@ type EmbeddedStore = openEmbeddedModule.EmbeddedStore
 
 const dist = resolve(process.env['FOSTREAM_DIST'] ?? 'dist')
 /** One empty store serves all test files and runs on this machine: making one takes seconds. */
-const sharedSeed = join(tmpdir(), 'fostream-test-seed-pglite-0.5.16')
+const sharedSeed = join(tmpdir(), `fostream-test-seed-${seedVersion()}`)
 
 export const realClock: Clock = {
   nowMs: () => Date.now(),
@@ -84,6 +85,15 @@ export async function compiledEmbedded(): Promise<Compiled | undefined> {
   return { path, seed: sharedSeed, open, prepareSeed, newFolder }
 }
 
+/** Another engine, or another way of making a seed, makes another one. */
+function seedVersion(): string {
+  const hash = createHash('sha256')
+  for (const file of [join(dist, 'postgres/embedded/seed-worker.js'), 'package-lock.json']) {
+    if (existsSync(file)) hash.update(readFileSync(file))
+  }
+  return hash.digest('hex').slice(0, 12)
+}
+
 function absent(): undefined {
   const message = `the embedded store is not built in ${dist}; npm test does that`
   if ((process.env['CI'] ?? '') !== '') throw new Error(message)
@@ -108,9 +118,4 @@ function linesInto(lines: LogLine[]): EmbeddedOptions['log'] {
     lines.push({ level, ...line } as LogLine)
   }
   return { info: write('info'), warn: write('warn'), error: write('error') }
-}
-
-/** Copies a store's folder as a crash would leave it. */
-export async function copyFolder(from: string, to: string): Promise<void> {
-  await cp(from, to, { recursive: true, filter: (path) => !path.includes('.lock-') })
 }

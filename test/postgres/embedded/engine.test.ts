@@ -2,7 +2,12 @@ import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { EMBEDDED_CHECKPOINT_WAL_BYTES } from '../../../src/limits.ts'
-import { EngineDeadError, PgliteEngine } from '../../../src/postgres/embedded/engine.ts'
+import {
+  EngineDeadError,
+  PgliteEngine,
+  startFailure,
+  UnreadableStoreError,
+} from '../../../src/postgres/embedded/engine.ts'
 import { concatBytes, firstValue, queryMessage } from '../../../src/postgres/embedded/wire.ts'
 import { type Compiled, compiledEmbedded } from './compiled.ts'
 
@@ -54,6 +59,16 @@ describe.skipIf(compiled === undefined)('the engine', () => {
     await engine.close()
   })
 
+  it('has one database, whose transaction ids can be vacuumed', async () => {
+    const engine = await open()
+    expect(answerOf(engine, "SELECT string_agg(datname, ',') FROM pg_database")).toBe('postgres')
+    const age = 'SELECT age(datfrozenxid)::int FROM pg_database'
+    const before = Number(answerOf(engine, age))
+    answerOf(engine, 'VACUUM FREEZE')
+    expect(Number(answerOf(engine, age))).toBeLessThan(before)
+    await engine.close()
+  })
+
   it('does not take a failed statement for its end', async () => {
     const engine = await open()
     answerOf(engine, 'SELECT 1/0')
@@ -61,5 +76,35 @@ describe.skipIf(compiled === undefined)('the engine', () => {
     expect(answerOf(engine, 'SELECT 42')).toBe('42')
     expect(engine.isInTransaction()).toBe(false)
     await engine.close()
+  })
+})
+
+describe('an engine that does not start', () => {
+  const cause = new Error('PGlite failed to initialize properly')
+  const line = (text: string) => `2026-11-22 01:29:05.549 UTC [42] ${text}`
+
+  it.each([
+    'PANIC:  could not read file "global/pg_control": read 100 of 296',
+    'FATAL:  incorrect checksum in control file',
+    'PANIC:  could not locate a valid checkpoint record at 0/16EF9D0',
+    'FATAL:  database files are incompatible with server',
+  ])('blames the store: %s', (text) => {
+    const failure = startFailure([line('LOG:  starting'), line(text), 'Aborted()'], cause)
+    expect(failure).toBeInstanceOf(UnreadableStoreError)
+    expect(failure).toMatchObject({ message: text.replace(/^\w+: +/, ''), cause })
+  })
+
+  it.each([
+    'PANIC:  could not write to file "pg_wal/xlogtemp.42": No space left on device',
+    'FATAL:  could not open file "global/pg_filenode.map": Permission denied',
+    'FATAL:  invalid memory allocation request size 5120000 * 8192',
+  ])('blames the machine: %s', (text) => {
+    const failure = startFailure([line(text)], cause)
+    expect(failure).not.toBeInstanceOf(UnreadableStoreError)
+    expect(failure).toMatchObject({ cause })
+  })
+
+  it('says what was thrown where the engine said nothing', () => {
+    expect(startFailure([line('LOG:  starting')], cause)).toBe(cause)
   })
 })

@@ -199,7 +199,7 @@ describe.skipIf(compiled === undefined)('the embedded store', () => {
 
     const { store } = await open({ dataDir })
     expect(store).toMatchObject({ unclean: 'no', created: true })
-    expect(store.setAside?.reason).toMatch(/does not open/)
+    expect(store.setAside?.reason).toMatch(/does not open: could not read file.*pg_control/)
     const client = await connect(store)
     expect(await only(client, 'SELECT 1')).toBe(1)
     await client.end()
