@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 
 /** Where the build puts the seed: beside this file's compiled form. */
-export const BUILT_SEED = fileURLToPath(new URL('./seed/', import.meta.url))
+export const BUILT_SEED = fileURLToPath(new URL('./seed', import.meta.url))
 
 /** Makes an empty cluster at `path`, which must not exist; complete or not there at all. */
 export function prepareSeed(path: string): Promise<void> {
