@@ -96,6 +96,7 @@ async function build() {
     await step('building the page', [vite, ...args], environment)
   }
   copyAssets()
+  await step('preparing the embedded store', [join(ROOT, 'scripts', 'seed.mjs')], environment)
   mkdirSync(DIST, { recursive: true })
   writeFileSync(BUILD_STAMP, fingerprint)
 }
