@@ -37,7 +37,11 @@ export interface EpochEnd {
   readonly wallTimeMs: number
 }
 
-/** Precedes a token's first tick in every journal segment; readers attribute ticks by it alone. */
+/**
+ * Precedes a token's first tick in every journal segment; readers attribute ticks by it alone. So a
+ * new segment repeats, as records of their own, the instruments known, the gaps open (with the tokens
+ * still waiting) and the coverage that goes on: repeating what holds says nothing new.
+ */
 export interface InstrumentRecord {
   readonly kind: 'instrument'
   readonly instrument: Instrument
@@ -144,12 +148,18 @@ export interface BatchHeader {
 /** What a reader of one partition is given. */
 export type TailItem =
   | {
-      /** Always first: what the journal holds and the instruments known at the reader's position. */
+      /**
+       * Always first: what the journal holds and the instruments known at the reader's position. Said
+       * again where the journal finds later that records ahead of the reader are lost.
+       */
       readonly kind: 'opened'
       readonly feed: Feed
       readonly producer: string
       readonly partition: number
-      /** The position before the oldest record that the journal still has. */
+      /**
+       * The position before the oldest record that the journal still has. It is beyond the reader's
+       * position exactly when records after that are lost, and the next batch then begins behind it.
+       */
       readonly oldest: Position
       readonly newest: Position
       readonly instruments: readonly Instrument[]

@@ -27,6 +27,8 @@ export interface Deletion {
 }
 
 interface Candidate extends Deletion {
+  /** Rises within a partition, whatever happened to the files' times. */
+  readonly orderMs: number
   /** Segments that cannot be read without this one; they go with it. */
   readonly followers: readonly Segment[]
 }
@@ -68,10 +70,12 @@ function candidatesOf({ partition, segments, committed }: RetainedPartition): Ca
     if (segment.revision === 0 || group === undefined) groups.push([segment])
     else group.push(segment)
   }
+  let orderMs = 0
   return groups.slice(0, -1).map((group) => {
     const [segment, ...followers] = group as [Segment, ...Segment[]]
     const isCommitted = group.every((member) => isBehind(member, committed))
-    return { partition, segment, followers, isCommitted }
+    orderMs = Math.max(orderMs, segment.modifiedMs)
+    return { partition, segment, followers, isCommitted, orderMs }
   })
 }
 
@@ -86,7 +90,7 @@ function deletionsOf({ partition, segment, followers, isCommitted }: Candidate):
 }
 
 function byAge(a: Candidate, b: Candidate): number {
-  return a.segment.modifiedMs - b.segment.modifiedMs
+  return a.orderMs - b.orderMs
 }
 
 function sum(segments: readonly Segment[]): number {
