@@ -199,3 +199,6 @@ export const UnsubscribeAnswer = Type.Object({
   ),
 })
 export type UnsubscribeAnswer = Static<typeof UnsubscribeAnswer>
+
+/** Names the requester who holds a subscription; `api` where it is not sent. */
+export const requestedByHeader = 'x-requested-by'

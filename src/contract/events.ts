@@ -1,0 +1,86 @@
+/**
+ * Lifecycle events: what the ticker tells whoever listens, in process and on `{prefix}:events`.
+ *
+ * An event is handed out after what it says is stored, in order, at least once; `event_id` rises
+ * (`epoch-number`), so receivers drop what they have seen.
+ */
+import type { OptionType } from '../market/instrument.ts'
+import type { TickMode } from '../market/tick.ts'
+
+/** What an event says of its instrument. */
+export interface InstrumentMetadata {
+  readonly tradingsymbol: string
+  readonly segment: string
+  readonly exchange: string
+  readonly symbol: string
+  /** `YYYY-MM-DD` */
+  readonly expiry: string | null
+  readonly strike: number | null
+  readonly option_type: OptionType | null
+  readonly mode: TickMode
+  readonly account: string | null
+}
+
+/** `expired`: the contract has ended; `delisted`: it is not in the new dump; `request`: nobody holds it. */
+export type RemovalReason = 'request' | 'expired' | 'delisted'
+
+/** One gap, whatever partitions of the log it stands in. Times are ISO 8601 in IST. */
+export interface GapMetadata {
+  readonly gap_id: string
+  readonly reason: string
+  readonly account: string | null
+  readonly connection: number | null
+  /** How many instruments it touched. */
+  readonly instruments: number
+  readonly from: string
+  /** Null while it is open. */
+  readonly to: string | null
+}
+
+export interface AccountMetadata {
+  readonly account: string
+  readonly reason: string | null
+  /** Where the user gets a new token; null while the account is up. */
+  readonly login_url: string | null
+}
+
+export interface RefreshMetadata {
+  readonly added: number
+  readonly removed: number
+  /** IST date of the dump. */
+  readonly date: string
+}
+
+interface Common {
+  /** `epoch-number`, rising. */
+  readonly event_id: string
+  /** Epoch seconds. */
+  readonly timestamp: number
+}
+
+interface AboutInstrument {
+  readonly instrument_token: number
+  readonly metadata: InstrumentMetadata
+}
+
+interface AboutNoInstrument<Metadata> {
+  readonly instrument_token: null
+  readonly metadata: Metadata
+}
+
+/** What an event says, without its number and time. */
+export type LifecycleNews =
+  | (AboutInstrument & { readonly event_type: 'subscription_created' | 'subscription_live' })
+  | {
+      readonly event_type: 'subscription_removed'
+      readonly instrument_token: number
+      readonly metadata: InstrumentMetadata & { readonly reason: RemovalReason }
+    }
+  | (AboutNoInstrument<GapMetadata> & {
+      readonly event_type: 'feed_gap_opened' | 'feed_gap_closed'
+    })
+  | (AboutNoInstrument<AccountMetadata> & { readonly event_type: 'account_down' | 'account_up' })
+  | (AboutNoInstrument<RefreshMetadata> & { readonly event_type: 'instruments_refreshed' })
+
+export type LifecycleEvent = LifecycleNews & Common
+export type LifecycleEventType = LifecycleNews['event_type']
