@@ -27,6 +27,7 @@ export const TOO_MANY_INSTRUMENTS = `Can't subscribe to more than ${EXCHANGE_SUB
 /** Close codes of RFC 6455. */
 const GOING_AWAY = 1001
 const HEARTBEAT_AFTER_MS = 900
+const LONGEST_HOLD_MS = 2_500
 /** The frame's packet count, a packet's length field. */
 const FRAME_HEAD_BYTES = 2
 const LENGTH_BYTES = 2
@@ -61,6 +62,7 @@ export class ClientConnection {
   private counts: TokenCount[] = []
   private readonly faults = new Map<ConnectionFault, ActiveFault>()
   private held: Frame | undefined
+  private heldSinceElapsedMs = 0
   private delayed: DelayedFrame[] = []
   private delayedBytes = 0
   private lastSentElapsedMs: number
@@ -183,14 +185,19 @@ export class ClientConnection {
     if (before !== undefined) {
       this.pass(frame)
       this.pass(before)
-    } else if (this.take('out_of_order')) this.held = frame
-    else this.pass(frame)
+    } else if (this.take('out_of_order')) {
+      this.held = frame
+      this.heldSinceElapsedMs = this.clock.elapsedMs()
+    } else this.pass(frame)
   }
 
+  /** Where no other frame comes, one is not held back for ever. */
   private releaseHeld(): void {
     const frame = this.held
+    const heldMs = this.clock.elapsedMs() - this.heldSinceElapsedMs
+    if (frame === undefined || heldMs < LONGEST_HOLD_MS) return
     this.held = undefined
-    if (frame !== undefined) this.pass(frame)
+    this.pass(frame)
   }
 
   private pass(frame: Frame): void {

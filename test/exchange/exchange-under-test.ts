@@ -71,3 +71,7 @@ export async function startTestExchange(
       }),
   }
 }
+
+export async function json(answer: Response | Promise<Response>) {
+  return JSON.parse(await (await answer).text())
+}

@@ -25,6 +25,9 @@ export interface Extremes {
 }
 
 export interface FairValue {
+  /** What it depends on; extremes of the rest are not looked at. */
+  readonly usesSpot: boolean
+  readonly usesLevel: boolean
   /** Rupees, unrounded. */
   at(second: number): number
   /** Not below, not above any value within the interval. */
@@ -41,7 +44,9 @@ export function fairValueOf(contract: Contract, market: UnderlyingMarket): FairV
   return new SpotValue(market.spot)
 }
 
-export class SpotValue implements FairValue {
+class SpotValue implements FairValue {
+  readonly usesSpot = true
+  readonly usesLevel = false
   private readonly spot: Series
 
   constructor(spot: Series) {
@@ -65,6 +70,8 @@ const VOLATILITY_INDEX_YEARS = 30 / 365
 
 /** The volatility index: at-the-money volatility over 30 days, in percent. */
 export class VolatilityIndexValue implements FairValue {
+  readonly usesSpot = false
+  readonly usesLevel = true
   private readonly market: UnderlyingMarket
 
   constructor(market: UnderlyingMarket) {
@@ -89,6 +96,8 @@ export class VolatilityIndexValue implements FairValue {
 }
 
 class FutureValue implements FairValue {
+  readonly usesSpot = true
+  readonly usesLevel = false
   private readonly closeSecond: number
   private readonly spot: Series
   private readonly carry: number
@@ -123,6 +132,8 @@ interface OptionTerms {
 }
 
 class OptionValue implements FairValue {
+  readonly usesSpot = true
+  readonly usesLevel = true
   private readonly terms: OptionTerms
   private readonly isCall: boolean
   private readonly market: UnderlyingMarket
