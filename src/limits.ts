@@ -104,6 +104,8 @@ export const JOURNAL_SEGMENT_MAX_BYTES = 64 * 1024 * 1024
 export const JOURNAL_SEGMENT_MAX_AGE_MS = 3_600_000
 /** How often written batches are forced to the disk: what a power cut may take. */
 export const JOURNAL_SYNC_PERIOD_MS = 50
+/** Partitions synced at once; the rest of Node's four file threads is for writes. */
+export const JOURNAL_SYNCS_AT_ONCE = 2
 /** Batches written in one go. */
 export const JOURNAL_WRITE_MAX_BATCHES = 256
 export const JOURNAL_WRITE_MAX_BYTES = 8 * 1024 * 1024
@@ -123,6 +125,8 @@ export const JOURNAL_DISK_FLOOR_BYTES = 1024 * 1024 * 1024
 export const JOURNAL_DISK_RETRY_MS = 1_000
 /** How often segments are looked through for what may go. */
 export const JOURNAL_RETENTION_PERIOD_MS = 10_000
+/** Damaged places of one partition that are listed and set aside; more are only logged. */
+export const JOURNAL_DAMAGE_KEPT_MAX = 100
 /** How often the consumers' positions are saved. */
 export const JOURNAL_CONSUMERS_SAVE_PERIOD_MS = 1_000
 

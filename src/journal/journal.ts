@@ -18,6 +18,7 @@ import {
   JOURNAL_DISK_RETRY_MS,
   JOURNAL_RETENTION_PERIOD_MS,
   JOURNAL_SYNC_PERIOD_MS,
+  JOURNAL_SYNCS_AT_ONCE,
 } from '../limits.ts'
 import type { CommittedPositions, Consumers } from './consumers.ts'
 import type { DiskGuard } from './disk-guard.ts'
@@ -139,12 +140,16 @@ export class Journal implements TickLog {
     this.#parts.consumers.committed(consumer, partition, position)
   }
 
-  /** Forces what is written to the disk, one partition after the other so that writes go on beside it. */
+  /** Forces what is written to the disk, a few partitions at a time so that writes go on beside it. */
   async sync(): Promise<void> {
-    for (const writer of this.#parts.writers) {
-      writer.retry()
-      await writer.sync()
+    const waiting = [...this.#parts.writers]
+    const syncSome = async () => {
+      for (let writer = waiting.pop(); writer !== undefined; writer = waiting.pop()) {
+        writer.retry()
+        await writer.sync()
+      }
     }
+    await Promise.all(Array.from({ length: JOURNAL_SYNCS_AT_ONCE }, syncSome))
   }
 
   /** Deletes what may go now; also done every few seconds. */

@@ -47,7 +47,9 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
   try {
     return await new JournalOpening(options, releasers).open()
   } catch (error) {
-    await releasers.release()
+    await releasers.release().catch((releaseError: unknown) => {
+      options.log.error({ err: releaseError }, 'Journal folder was not let go in order')
+    })
     throw error
   }
 }

@@ -5,6 +5,7 @@
 import { controlCount, controlRecords } from '../contract/journal-batch.ts'
 import type { Feed, Position } from '../contract/journal-record.ts'
 import type { Log } from '../kit/log.ts'
+import { JOURNAL_DAMAGE_KEPT_MAX } from '../limits.ts'
 import { lastPosition } from './chain-reader.ts'
 import type { JournalFiles } from './files.ts'
 import { KnownState } from './known-state.ts'
@@ -106,13 +107,16 @@ export class PartitionLog {
     this.#highWaterQueueBytes = Math.max(this.#highWaterQueueBytes, queue.highWaterBytes)
   }
 
-  /** Damage was found in a file: its bytes are set aside once, counted and reported. */
-  async noteDamage(segment: Segment, damage: DamageItem): Promise<void> {
-    const key = `${segment.path}@${damage.offset}`
+  /** Damage was found in a file: its bytes are set aside once, listed and reported. */
+  async noteDamage({ path }: Segment, damage: DamageItem): Promise<void> {
+    const { kind, offset, byteLength, lastGoodSequence, nextGoodSequence } = damage
+    const place = { path, kind, offset, byteLength, lastGoodSequence, nextGoodSequence }
+    const key = `${path}@${offset}`
     if (this.#damaged.has(key)) return
-    const entry: SetAside = { path: segment.path, ...damage }
-    this.#damaged.set(key, entry)
-    await setAside(this.files, entry, this.log)
+    this.log.error(place, 'Journal segment is damaged')
+    if (this.#damaged.size >= JOURNAL_DAMAGE_KEPT_MAX) return
+    this.#damaged.set(key, place)
+    await setAside(this.files, place, this.log)
   }
 
   /** No more will be written: live readers end with what they have. */

@@ -13,7 +13,6 @@ export interface SetAside extends DamageItem {
 /** Copies the bytes to `<segment>.<offset>.damaged`. A copy that cannot be made is logged, no more. */
 export async function setAside(files: JournalFiles, damage: SetAside, log: Log): Promise<void> {
   const copy = `${damage.path}.${damage.offset}.damaged`
-  log.error({ ...damage, copy }, 'Journal segment is damaged')
   try {
     await copyRange(files, damage, copy)
   } catch (error) {

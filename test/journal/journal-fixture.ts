@@ -58,7 +58,6 @@ export class StandingClock implements Clock {
 export interface Bench {
   readonly disk: SimulatedDisk
   readonly clock: StandingClock
-  readonly options: JournalOptions
   open(overrides?: Partial<JournalOptions>): Promise<Journal>
 }
 
@@ -76,11 +75,12 @@ export function bench(overrides: Partial<JournalOptions> = {}): Bench {
     clock,
     log: silentLog,
     limits: { segmentMaxBytes: 4_000, reserveBytes: 4_000, diskFloorBytes: 0 },
-    files: disk,
     acquireLock: async (folder) => ({ folder, release: async () => undefined }),
     ...overrides,
   }
-  return { disk, clock, options, open: (more) => openJournal({ ...options, ...more }) }
+  const open = (more: Partial<JournalOptions> = {}) =>
+    openJournal({ ...options, files: disk.boot(), ...more })
+  return { disk, clock, open }
 }
 
 const builder = new BatchBuilder()

@@ -110,6 +110,27 @@ export class SimulatedDisk implements JournalFiles {
     this.#durableFiles.set(path, inode)
   }
 
+  /** The disk as one process sees it: its operations end with the next power cut. */
+  boot(): JournalFiles {
+    const life = this.#life
+    const alive = <A extends unknown[], T>(operation: (...args: A) => Promise<T>) => {
+      return async (...args: A): Promise<T> => {
+        if (life !== this.#life) throw diskError('EBADF')
+        return operation.apply(this, args)
+      }
+    }
+    return {
+      open: alive(this.open),
+      list: alive(this.list),
+      makeFolder: alive(this.makeFolder),
+      syncFolder: alive(this.syncFolder),
+      remove: alive(this.remove),
+      freeBytes: alive(this.freeBytes),
+      readText: alive(this.readText),
+      replaceText: alive(this.replaceText),
+    }
+  }
+
   /** The machine goes off and on again; `chance` (0 to 1) decides what of the unsynced is left. */
   powerCut(chance: () => number): void {
     this.#life++
