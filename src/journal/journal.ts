@@ -20,6 +20,7 @@ import {
   JOURNAL_SYNC_PERIOD_MS,
   JOURNAL_SYNCS_AT_ONCE,
 } from '../limits.ts'
+import type { JournalWriter } from '../ticker/ports.ts'
 import type { CommittedPositions, Consumers } from './consumers.ts'
 import type { DiskGuard } from './disk-guard.ts'
 import type { JournalFiles } from './files.ts'
@@ -82,7 +83,7 @@ export interface JournalParts {
   readonly releasers: Releasers
 }
 
-export class Journal implements TickLog {
+export class Journal implements TickLog, JournalWriter {
   readonly producer: string
   readonly feed: Feed
   /** Of this start; the sequence began at 1 in every partition. */

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
 import { build } from 'vite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { LOG_START } from '../../src/contract/journal-record.ts'
@@ -27,7 +28,11 @@ beforeAll(async () => {
   await build({
     configFile: false,
     logLevel: 'silent',
-    build: { ssr: join(import.meta.dirname, 'appending-child.ts'), outDir, target: 'node20' },
+    build: {
+      ssr: fileURLToPath(import.meta.resolve('./appending-child.ts')),
+      outDir,
+      target: 'node20',
+    },
     ssr: { noExternal: true },
   })
   program = join(outDir, 'appending-child.js')
