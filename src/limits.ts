@@ -83,6 +83,8 @@ export const TICKER_STORE_RETRY_MAX_MS = 30_000
 export const TICKER_TICK_TIMES_PERIOD_MS = 60_000
 /** How long the start waits for the stored subscriptions before it goes on without them. */
 export const TICKER_STORE_START_MS = 5_000
+/** How long the start as a whole waits for a broker that does not answer; it is done behind the scenes then. */
+export const TICKER_START_WAIT_MS = 10_000
 /** Pauses between attempts to get the instrument dump, or the spot for the first subscriptions. */
 export const TICKER_BROKER_RETRY_FIRST_MS = 1_000
 export const TICKER_BROKER_RETRY_MAX_MS = 60_000
@@ -278,7 +280,7 @@ export const EXCHANGE_SLOW_CLIENT_MS = 15_000
 export const EXCHANGE_DELAYED_FRAMES_MAX_BYTES = 16 * 1024 * 1024
 /** Single packets remembered per connection (13 bytes each), and closed connections remembered. */
 export const EXCHANGE_LEDGER_PACKETS = 65_536
-export const EXCHANGE_LEDGER_CLOSED_CONNECTIONS = 24
+export const EXCHANGE_LEDGER_CLOSED_CONNECTIONS = 12
 /** Packets in one answer of the ledger. */
 export const EXCHANGE_LEDGER_ANSWER_PACKETS = 10_000
 /** A lasting fault without a duration, the longest one, and how many may hold at a time. */

@@ -2,10 +2,11 @@
  * The exchange's controls, for this machine only: accounts, faults on demand, the rate of packets,
  * and the ledger of all that was sent.
  */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import { type Static, Type } from 'typebox'
 import { type ErrorCode, errorBody } from '../contract/api/error.ts'
 import type { Clock } from '../kit/clock.ts'
+import type { Log } from '../kit/log.ts'
 import {
   EXCHANGE_FAULT_MAX_MS,
   EXCHANGE_LEDGER_ANSWER_PACKETS,
@@ -34,6 +35,7 @@ export interface ControlRoutesOptions {
   readonly faults: Faults
   readonly feed: Feed
   readonly ledger: Ledger
+  readonly log: Log
   readonly market: Market
   readonly marketClock: MarketClock
   readonly seed: number
@@ -63,9 +65,13 @@ const strict = { additionalProperties: false } as const
 const DEFAULT_DELAY_MS = 1_500
 const LONGEST_DELAY_MS = 60_000
 
+const faultKind = Type.Optional(Type.Unsafe<FaultKind>({ type: 'string', enum: [...FAULT_KINDS] }))
 const FaultBody = Type.Object(
   {
-    fault: Type.Unsafe<FaultKind>({ type: 'string', enum: [...FAULT_KINDS] }),
+    /** What is to go wrong; `kind` and `type` say the same. */
+    fault: faultKind,
+    kind: faultKind,
+    type: faultKind,
     /** Name or api_key; all accounts where it is missing. */
     account: Type.Optional(Type.String()),
     connection: Type.Optional(Type.Integer({ minimum: 1 })),
@@ -106,7 +112,7 @@ type LedgerQuery = Static<typeof LedgerQuery>
 export function controlRoutes(options: ControlRoutesOptions) {
   const control = new Control(options)
   return (app: FastifyInstance, _: unknown, done: () => void): void => {
-    app.setErrorHandler(answerError)
+    app.setErrorHandler((error: Error, _request, reply) => answerError(error, reply, options.log))
     app.setNotFoundHandler((_request, reply) => {
       void reply.code(404).send(errorBody('not_found', 'there is no such control'))
     })
@@ -249,8 +255,12 @@ class Control {
     if (connection !== undefined && !known) {
       throw new ControlRefusal(404, 'not_found', `no open connection ${connection}`)
     }
+    const kind = body.fault ?? body.kind ?? body.type
+    if (kind === undefined) {
+      throw new ControlRefusal(400, 'bad_request', 'say which fault', { fault: FAULT_KINDS })
+    }
     return {
-      kind: body.fault,
+      kind,
       account: this.accountOf(body.account),
       connection,
       durationMs: body.duration_ms,
@@ -328,7 +338,7 @@ function isLoopback(address: string): boolean {
   return address === '::1' || /^(::ffff:)?127\./.test(address)
 }
 
-function answerError(error: Error, _request: FastifyRequest, reply: FastifyReply): void {
+function answerError(error: Error, reply: FastifyReply, log: Log): void {
   if (error instanceof ControlRefusal) {
     void reply.code(error.status).send(errorBody(error.code, error.message, error.details))
     return
@@ -339,6 +349,6 @@ function answerError(error: Error, _request: FastifyRequest, reply: FastifyReply
     void reply.code(statusCode).send(errorBody('bad_request', error.message, details))
     return
   }
-  reply.log.error({ err: error }, 'Control failed')
+  log.error({ err: error }, 'Control failed')
   void reply.code(500).send(errorBody('internal', 'the control failed'))
 }

@@ -72,13 +72,13 @@ export function candlesOf(
 ): Generator<readonly Candle[]> {
   const { contract, interval, fromMs, toMs } = request
   if (interval === 'day') return days(market, request, nowMs)
-  if (interval === 'minute') return minuteCandles(market.tape(contract), fromMs, toMs, nowMs)
+  if (interval === 'minute') return minuteCandles(market.pastTape(contract), fromMs, toMs, nowMs)
   return rolledUp(market, request, nowMs)
 }
 
 function* days(market: Market, request: HistoryRequest, nowMs: number): Generator<Candle[]> {
   const { contract, fromMs, toMs, isContinuous } = request
-  let tape = isContinuous ? undefined : market.tape(contract)
+  let tape = isContinuous ? undefined : market.pastTape(contract)
   for (let day = dayOfMs(fromMs + DAY_MS - 1); day <= dayOfMs(Math.min(toMs, nowMs)); day++) {
     if (isContinuous && day > (tape?.contract.lastDay ?? 0)) tape = market.frontTape(contract, day)
     const candle = tape === undefined ? undefined : dayCandle(tape, day, nowMs)
@@ -95,7 +95,7 @@ function* rolledUp(market: Market, request: HistoryRequest, nowMs: number): Gene
   const first = bucket(request.fromMs)
   const fromMs = first.startMs === request.fromMs ? first.startMs : first.endMs
   const endMs = bucket(request.toMs).endMs
-  const tape = market.tape(contract)
+  const tape = market.pastTape(contract)
   for (let day = dayOfMs(fromMs); day <= dayOfMs(Math.min(endMs - 1, nowMs)); day++) {
     const dayStartMs = startOfDay(day) * SECOND_MS
     const minutes: Candle[] = []

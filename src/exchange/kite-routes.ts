@@ -6,6 +6,7 @@ import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Clock } from '../kit/clock.ts'
+import type { Log } from '../kit/log.ts'
 import { formatInstruments } from '../kite/instruments.ts'
 import { EXCHANGE_QUOTED_STATES, KITE_LTP_KEYS_MAX, KITE_QUOTE_KEYS_MAX } from '../limits.ts'
 import type { AccountIdentity, Accounts, SessionFault } from './accounts.ts'
@@ -34,6 +35,7 @@ export interface KiteRoutesOptions {
   readonly market: Market
   readonly marketClock: MarketClock
   readonly clock: Clock
+  readonly log: Log
   /** Where the login sends the browser; without it the page shows the request token. */
   readonly redirectUrl: string | undefined
 }
@@ -53,7 +55,7 @@ export function kiteRoutes(options: KiteRoutesOptions) {
       (_request, body, parsed) =>
         parsed(null, Object.fromEntries(new URLSearchParams(String(body)))),
     )
-    app.setErrorHandler(answerError)
+    app.setErrorHandler((error: Error, _request, reply) => answerError(error, reply, options.log))
     app.setNotFoundHandler((_request, reply) => {
       void reply.code(404).send(failure('GeneralException', 'Route not found'))
     })
@@ -263,7 +265,7 @@ function isFault(answer: string): answer is SessionFault {
   return Object.hasOwn(SESSION_FAULTS, answer)
 }
 
-function answerError(error: Error, _request: FastifyRequest, reply: FastifyReply): void {
+function answerError(error: Error, reply: FastifyReply, log: Log): void {
   if (error instanceof KiteRefusal) {
     if (error.status === 429) reply.header('retry-after', '1')
     void reply.code(error.status).send(failure(error.errorType, error.message))
@@ -274,7 +276,7 @@ function answerError(error: Error, _request: FastifyRequest, reply: FastifyReply
     void reply.code(statusCode).send(failure('InputException', error.message))
     return
   }
-  reply.log.error({ err: error }, 'Request failed')
+  log.error({ err: error }, 'Request failed')
   void reply.code(500).send(failure('GeneralException', 'Something went wrong'))
 }
 

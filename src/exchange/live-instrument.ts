@@ -3,7 +3,8 @@
  * once an event, whoever listens: `quote` and `ltp` packets are the beginning of the `full` one.
  */
 import { encodeFull, encodeIndexFull } from '../kite/encode-packet.ts'
-import { PACKET_BYTES } from '../kite/packet-layout.ts'
+import type { DepthLevel } from '../kite/packet.ts'
+import { LEVEL, PACKET_BYTES, TRADABLE } from '../kite/packet-layout.ts'
 import type { TickMode } from '../market/tick.ts'
 import type { Contract } from './market/contract.ts'
 import { derive, unit } from './market/hash.ts'
@@ -21,6 +22,7 @@ export class LiveInstrument {
   private readonly state: InstrumentState
   private readonly tape: Tape
   private readonly packets: Readonly<Record<TickMode, Buffer>>
+  private readonly view: DataView
   private readonly bookEventKey: number
   private renderedMs = Number.NaN
 
@@ -28,6 +30,7 @@ export class LiveInstrument {
     const full = Buffer.alloc(tape.isIndex ? PACKET_BYTES.indexFull : PACKET_BYTES.full)
     const quoteBytes = tape.isIndex ? PACKET_BYTES.indexQuote : PACKET_BYTES.quote
     this.contract = tape.contract
+    this.view = new DataView(full.buffer, full.byteOffset, full.byteLength)
     this.tape = tape
     this.state = new InstrumentState(tape)
     this.packets = {
@@ -41,6 +44,11 @@ export class LiveInstrument {
   /** Paise, of the packet that was made last. */
   get lastPrice(): number {
     return this.state.lastPrice
+  }
+
+  /** Whether its state is known; to find it takes a while. */
+  get isReady(): boolean {
+    return !Number.isNaN(this.renderedMs)
   }
 
   get hasBook(): boolean {
@@ -95,9 +103,28 @@ export class LiveInstrument {
   }
 
   private render(timeMs: number): void {
-    this.state.advance(timeMs)
+    const isOnlyBook = this.state.advance(timeMs)
     if (this.tape.isIndex) encodeIndexFull(this.packets.full, 0, this.state)
+    else if (isOnlyBook) this.patchBook()
     else encodeFull(this.packets.full, 0, this.state)
     this.renderedMs = timeMs
+  }
+
+  /** Half the work of encoding the packet anew. */
+  private patchBook(): void {
+    const { asks, bids, totalBuyQuantity, totalSellQuantity } = this.state
+    this.view.setUint32(TRADABLE.totalBuyQuantity, totalBuyQuantity)
+    this.view.setUint32(TRADABLE.totalSellQuantity, totalSellQuantity)
+    patchSide(this.view, TRADABLE.bids, bids)
+    patchSide(this.view, TRADABLE.asks, asks)
+  }
+}
+
+function patchSide(view: DataView, offset: number, levels: readonly DepthLevel[]): void {
+  let at = offset
+  for (const { orders, quantity } of levels) {
+    view.setUint32(at + LEVEL.quantity, quantity)
+    view.setUint16(at + LEVEL.orders, orders)
+    at += LEVEL.byteLength
   }
 }

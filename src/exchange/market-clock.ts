@@ -47,7 +47,7 @@ export class MarketClock {
 
   /** Epoch milliseconds of the market. */
   nowMs(): number {
-    const nowMs = this.speed === 1 ? this.clock.nowMs() + this.leadMs : this.acceleratedMs()
+    const nowMs = Math.floor(this.speed === 1 ? this.wallMs() : this.acceleratedMs())
     if (nowMs > this.latestMs) this.latestMs = nowMs
     return this.latestMs
   }
@@ -64,9 +64,12 @@ export class MarketClock {
     this.save(this.nowMs())
   }
 
+  private wallMs(): number {
+    return this.clock.nowMs() + this.leadMs
+  }
+
   private acceleratedMs(): number {
-    const passedMs = this.clock.elapsedMs() - this.startedElapsedMs
-    return Math.floor(this.startedMs + passedMs * this.speed)
+    return this.startedMs + (this.clock.elapsedMs() - this.startedElapsedMs) * this.speed
   }
 
   /** Two periods ahead, so that a late save does not let a kill turn time back. */

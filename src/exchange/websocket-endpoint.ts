@@ -158,7 +158,7 @@ function refuse(socket: Duplex, status: Refusal): void {
   const reason = STATUS_CODES[status] ?? ''
   const lines = [`HTTP/1.1 ${status} ${reason}`, 'Connection: close', 'Content-Length: 0']
   if (status === 429) lines.push('Retry-After: 1')
-  socket.end(`${lines.join('\r\n')}\r\n\r\n`)
+  socket.end(`${lines.join('\r\n')}\r\n\r\n`, () => socket.destroy())
 }
 
 function textOf(data: RawData): string {

@@ -97,6 +97,7 @@ describe('the controls', () => {
     const exchange = await startTestExchange()
     const cases: [string, unknown, number][] = [
       ['/faults', { fault: 'earthquake' }, 400],
+      ['/faults', { account: 'sim1' }, 400],
       ['/faults', { fault: 'mute', duration_ms: -1 }, 400],
       ['/faults', { fault: 'mute', duration_ms: '5' }, 400],
       ['/faults', { fault: 'mute', durationMs: 5 }, 400],

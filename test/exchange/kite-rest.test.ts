@@ -121,6 +121,14 @@ describe('GET /instruments/historical', () => {
     expect(limited.status).toBe(400)
   })
 
+  it('gives sixty days of minutes within 3 s', async () => {
+    const exchange = await startTestExchange()
+    const startedMs = performance.now()
+    const rows = await candles(exchange, 'minute', '2026-09-24+12:00:00', '2026-11-23+12:00:00')
+    expect(performance.now() - startedMs).toBeLessThan(3_000)
+    expect(rows.length).toBeGreaterThan(50_000)
+  })
+
   it('refuses what the broker refuses, as an InputException', async () => {
     const exchange = await startTestExchange({ speed: 600 })
     const day = '2026-11-23'

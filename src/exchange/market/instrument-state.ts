@@ -56,6 +56,8 @@ export class InstrumentState {
   private lots = 0
   private oiStep = -1
   private bookSecond = Number.NaN
+  /** What the state was moved to last: second, trade, open interest. */
+  private moment = Number.NaN
   /** Paise × lots of the day's whole half hours, and their number and lots. */
   private turnover = 0
   private turnoverLots = 0
@@ -74,26 +76,42 @@ export class InstrumentState {
     return secondOf(timeMs) < this.tape.contract.closeSecond
   }
 
-  /** Moves to an instant; an expired contract stays at its close. */
-  advance(timeMs: number): void {
+  /**
+   * Moves to an instant; an expired contract stays at its close. Answers true where nothing but the
+   * quantities and orders of the book can have changed, which is what a fast feed mostly sees.
+   */
+  advance(timeMs: number): boolean {
     const { contract } = this.tape
     const atMs = Math.min(timeMs, contract.closeSecond * 1_000 - 1)
     const second = secondOf(atMs)
+    const inSecondMs = atMs - second * 1_000
+    const traded = inSecondMs >= contract.tradePhaseMs ? 1 : 0
+    const published = inSecondMs >= contract.bookPhaseMs ? 1 : 0
+    const moment = second * 4 + traded * 2 + published
+    if (moment === this.moment && timeMs === atMs) {
+      if (!this.isIndex) this.drawQuantities(atMs)
+      return true
+    }
+    this.moment = moment
+    this.move(second, traded, published)
+    if (this.isIndex) return false
+    if (timeMs === atMs) this.drawBook(second, atMs)
+    else this.clearBook()
+    return false
+  }
+
+  /** To a second of which the trade has happened or not, and the open interest is out or not. */
+  private move(second: number, traded: number, published: number): void {
     const day = dayOfSecond(second)
     this.tape.enterDay(day)
     const secondOfDay = second - this.tape.dayStart
-    const inSecondMs = atMs - second * 1_000
-    const until = secondOfDay + (inSecondMs >= contract.tradePhaseMs ? 1 : 0)
+    const until = secondOfDay + traded
     const isNear = until >= this.walkedTo && until - this.walkedTo <= LONGEST_WALK_S
     if (day === this.day && isNear) this.walk(until)
     else this.find(day, until)
     this.exchangeTimeS = second
-    if (this.isIndex) {
-      this.absoluteChange = this.lastPrice - this.previousClose
-      return
-    }
-    this.hold(secondOfDay - (inSecondMs >= contract.bookPhaseMs ? 0 : 1))
-    this.drawBook(second, Math.floor(atMs / BOOK_STEP_MS), timeMs === atMs)
+    if (this.isIndex) this.absoluteChange = this.lastPrice - this.previousClose
+    else this.hold(secondOfDay - 1 + published)
   }
 
   // -------------------------------------------------------------- trades
@@ -246,18 +264,18 @@ export class InstrumentState {
 
   // -------------------------------------------------------------- book
 
-  private drawBook(second: number, step: number, isTrading: boolean): void {
-    if (!isTrading) {
-      this.clearBook()
-      return
-    }
+  private drawBook(second: number, atMs: number): void {
     if (second !== this.bookSecond) {
       this.tape.quoteAt(second)
       this.bookSecond = second
       priceSide(this.bids, this.tape.bid, this.tape.ask, -this.tape.contract.tickPaise)
       priceSide(this.asks, this.tape.ask, this.tape.bid, this.tape.contract.tickPaise)
     }
-    const chance = derive(this.bookKey, step)
+    this.drawQuantities(atMs)
+  }
+
+  private drawQuantities(atMs: number): void {
+    const chance = derive(this.bookKey, Math.floor(atMs / BOOK_STEP_MS))
     this.totalBuyQuantity = this.fillSide(this.bids, chance)
     this.totalSellQuantity = this.fillSide(this.asks, chance >>> 15)
   }

@@ -366,7 +366,7 @@ function derivative(rules: ListingRules, terms: DerivativeTerms): Contract {
   return buildContract(rules.seedKey, { instrument, exchangeToken, firstDay, closeMs })
 }
 
-export function marketOf(rules: ListingRules, symbol: string): UnderlyingMarket {
+function marketOf(rules: ListingRules, symbol: string): UnderlyingMarket {
   const market = rules.underlyings.get(symbol)
   if (market === undefined) throw new RangeError(`no market for ${symbol}`)
   return market

@@ -7,9 +7,9 @@ import { dateOfDay, istDate } from '../../market/ist.ts'
 import type { Contract } from './contract.ts'
 import { keyOf } from './hash.ts'
 import { InstrumentState } from './instrument-state.ts'
-import { frontFuture, type ListingRules, listContracts, marketOf } from './listing.ts'
+import { frontFuture, type ListingRules, listContracts } from './listing.ts'
 import { Tape } from './tape.ts'
-import { buildUnderlyings } from './underlying-market.ts'
+import { buildUnderlyings, type UnderlyingMarket } from './underlying-market.ts'
 import { VOLATILITY_INDEX } from './underlying-models.ts'
 
 /** What is listed on one date. */
@@ -25,6 +25,8 @@ export class Market {
   /** Never closed: the trading day is the IST date. */
   readonly calendar: MarketCalendar = alwaysOpenCalendar()
   private readonly rules: ListingRules
+  /** The same market with a memory of its own: history must not push today out of the other. */
+  private readonly past: ReadonlyMap<string, UnderlyingMarket>
   private latest: Listing | undefined
 
   constructor(seed: string) {
@@ -35,6 +37,7 @@ export class Market {
       holidays: exchangeCalendar(),
       sessions: this.calendar,
     }
+    this.past = buildUnderlyings(seedKey)
   }
 
   /** The listing of the IST date of an instant. */
@@ -46,17 +49,18 @@ export class Market {
 
   /** A reader of the contract's trades, of its own: it stands in one day at a time. */
   tape(contract: Contract): Tape {
-    const { symbol } = contract.instrument
-    return new Tape(
-      contract,
-      marketOf(this.rules, symbol === VOLATILITY_INDEX ? 'NIFTY50' : symbol),
-    )
+    return tapeOf(contract, this.rules.underlyings)
+  }
+
+  /** The same for days gone by. */
+  pastTape(contract: Contract): Tape {
+    return tapeOf(contract, this.past)
   }
 
   /** The tape of the future that was nearest to expiry on a day; undefined where none was listed. */
   frontTape(future: Contract, day: number): Tape | undefined {
     const front = frontFuture(this.rules, future.instrument.symbol, dateOfDay(day))
-    return front === undefined ? undefined : this.tape(front)
+    return front === undefined ? undefined : this.pastTape(front)
   }
 
   /** Everything that a full packet says of the contract at an instant. */
@@ -65,6 +69,14 @@ export class Market {
     state.advance(timeMs)
     return state
   }
+}
+
+function tapeOf(contract: Contract, underlyings: ReadonlyMap<string, UnderlyingMarket>): Tape {
+  const { symbol } = contract.instrument
+  // The volatility index is that of NIFTY's options.
+  const market = underlyings.get(symbol === VOLATILITY_INDEX ? 'NIFTY50' : symbol)
+  if (market === undefined) throw new RangeError(`no market for ${symbol}`)
+  return new Tape(contract, market)
 }
 
 function buildListing(rules: ListingRules, date: string): Listing {
