@@ -80,9 +80,16 @@ describe('the trade of a packet', () => {
     expect(folded(FUTURE, script).trade?.second).toBe(at('10:00:55') / 1000)
   })
 
-  it('is none where a full packet names none, or its price is 0', () => {
-    expect(folded(FUTURE, { price: 1, exchange: '10:00' }).trade).toBeNull()
+  it('is of an unknown earlier time where a full packet does not say', () => {
+    expect(folded(FUTURE, { price: 1, exchange: '10:00', volume: 65 })).toMatchObject({
+      tradeMinuteMs: null,
+      trade: { second: 0, price: 1, isExact: false },
+    })
+  })
+
+  it('is none where there is no price', () => {
     expect(folded(FUTURE, { price: 0, mode: 'ltp' }).trade).toBeNull()
+    expect(folded(FUTURE, { price: 0, exchange: '10:00', trade: '10:00' }).trade).toBeNull()
   })
 
   it('is the quote itself of an index and of a short packet', () => {

@@ -26,6 +26,7 @@ export interface Arrival {
 
 /** The last trade that a packet tells of. */
 export interface ShownTrade extends Arrival {
+  /** Epoch seconds; 0 where its time is not told, since it may be of any earlier day. */
   readonly second: number
   /** Of the day up to it; 0 where the packet does not say. */
   readonly dayVolume: number
@@ -106,7 +107,7 @@ function packetOf(
     bid: rupees(tick.bidPrice),
     ask: rupees(tick.askPrice),
     dayVolume: tick.dayVolume ?? null,
-    trade: tradeMs === null ? null : shownTrade(logged, tradeMs),
+    trade: tick.lastPrice > 0 ? shownTrade(logged, tradeMs) : null,
     tradeMinuteMs: counts ? floorToMinute(tradeMs) : null,
     isTradeOfSameSession: counts && istDate(tradeMs) === istDate(quoteMs),
     receivedAtMs: tick.receivedAtMs,
@@ -121,7 +122,10 @@ function quoteTimeMs({ tick }: LoggedTick): number {
   return exchangeMs > tick.marketTimeMs + MAX_AHEAD_MS ? tick.marketTimeMs : exchangeMs
 }
 
-/** An index has no trades of its own and a short packet no trade time: there every packet is one. */
+/**
+ * An index has no trades of its own and a short packet no trade time: there every packet is one.
+ * Without a price there is no trade.
+ */
 function tradeTimeMs({ tick }: LoggedTick, quoteMs: number): number | null {
   if (tick.lastPrice <= 0) return null
   const latestMs = tick.marketTimeMs + MAX_AHEAD_MS
@@ -135,12 +139,12 @@ function hasTradeTime({ isIndex, mode }: LoggedTick['tick']): boolean {
   return !isIndex && mode === 'full'
 }
 
-function shownTrade({ tick, epoch, sequence }: LoggedTick, tradeMs: number): ShownTrade {
+function shownTrade({ tick, epoch, sequence }: LoggedTick, tradeMs: number | null): ShownTrade {
   return {
-    second: Math.floor(tradeMs / SECOND_MS),
+    second: tradeMs === null ? 0 : Math.floor(tradeMs / SECOND_MS),
     dayVolume: tick.dayVolume ?? 0,
     price: tick.lastPrice / priceDivisor(tick.token),
-    isExact: hasTradeTime(tick) && tick.dayVolume !== undefined,
+    isExact: hasTradeTime(tick) && tradeMs !== null && tick.dayVolume !== undefined,
     receivedAtMs: tick.receivedAtMs,
     epoch,
     sequence,

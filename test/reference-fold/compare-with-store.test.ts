@@ -155,9 +155,15 @@ describe.skipIf(url === undefined)('a store', () => {
     expect(await compareWithStore(client, REFERENCE, { onlyClosed: true })).toEqual([])
   })
 
-  it('may leave out a strike of which nothing is known', async () => {
+  it('may leave out a strike of which nothing is known, and the name of such an option', async () => {
     await client.query('DELETE FROM fo_strike_distribution WHERE strike = 24100')
     expect(await compareWithStore(client, REFERENCE)).toEqual([])
+    const nameless = 'UPDATE fo_strike_distribution SET put_tradingsymbol = NULL WHERE strike ='
+    await fill(client, REFERENCE)
+    await client.query(`${nameless} 24100`)
+    expect(await compareWithStore(client, REFERENCE)).toEqual([])
+    await client.query(`${nameless} 24000`)
+    expect(await compareWithStore(client, REFERENCE)).toHaveLength(1)
   })
 })
 

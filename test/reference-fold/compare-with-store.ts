@@ -68,6 +68,7 @@ function comparisons(reference: Reference, onlyClosed: boolean): Comparison[] {
       table: STRIKE_DISTRIBUTION,
       expected: reference.strikeDistribution,
       matters: (row) => isOfClosedMinute(row) && hasFigure(row),
+      isCompared: isOfKnownLeg,
     },
     { table: LIVE_COVERAGE, expected: reference.coverage, normalise: mergeTouching },
     { table: DELIVERY_LEDGER, expected: reference.ledger, matters: hasCounts },
@@ -80,16 +81,21 @@ function isClosedIn({ marketTimes }: Reference, row: StoreRow): boolean {
   return isClosed(Number(row['bucket_time']), marketTimeMs)
 }
 
-const DISTRIBUTION_KEY = new Set([
-  ...STRIKE_DISTRIBUTION.key,
-  'call_tradingsymbol',
-  'put_tradingsymbol',
-])
-
 /** A strike of which nothing is known may be stored or left out: both say the same. */
 function hasFigure(row: StoreRow): boolean {
+  return isKnownLeg(row, 'call') || isKnownLeg(row, 'put')
+}
+
+/** So may the name of an option of which nothing is known. */
+function isOfKnownLeg(expected: StoreRow, column: string): boolean {
+  if (column === 'call_tradingsymbol') return isKnownLeg(expected, 'call')
+  return column !== 'put_tradingsymbol' || isKnownLeg(expected, 'put')
+}
+
+function isKnownLeg(row: StoreRow, side: 'call' | 'put'): boolean {
+  const name = `${side}_tradingsymbol`
   return Object.entries(row).some(
-    ([column, value]) => !DISTRIBUTION_KEY.has(column) && value !== null,
+    ([column, value]) => column.startsWith(`${side}_`) && column !== name && value !== null,
   )
 }
 

@@ -148,15 +148,17 @@ interface RowInput {
 
 function minuteRow(minuteMs: number, input: RowInput): MinuteRow {
   const { facts, cell, previous } = input
-  const dayVolume = dayVolumeOf(cell, previous)
+  // While a minute is open its packets may still come; nothing is repeated before.
+  const carried = input.isClosed && cell.quotes.length === 0 ? previous : undefined
+  const dayVolume = cell.dayVolumes.length > 0 ? greatest(cell.dayVolumes) : carried?.dayVolume
   const baseVolume = cell.dayVolumes.length === 0 ? null : least(cell.dayVolumes)
   return {
     minuteMs,
     ...pricesOf(minuteMs, input),
-    volume: volumeOf(minuteMs, dayVolume, baseVolume, input),
-    dayVolume,
+    volume: volumeOf(minuteMs, dayVolume ?? null, baseVolume, input),
+    dayVolume: dayVolume ?? null,
     baseVolume,
-    ...quoteOf(cell, previous),
+    ...(newestQuote(cell) ?? { oi: carried?.oi ?? null, bid: null, ask: null }),
     oiPrevClose: input.oiPrevClose,
     tickCount: cell.quotes.length,
     complete: input.isClosed ? isWholeMinuteInFull(facts.stretches, minuteMs) : null,
@@ -172,8 +174,9 @@ function pricesOf(minuteMs: number, { cell, facts, previous }: RowInput) {
     const prices = trades.map((trade) => trade.price)
     return { open: first.price, high: greatest(prices), low: least(prices), close: last.price }
   }
-  const isCovered = touchesMinute(facts.stretches, minuteMs)
-  const flat = isCovered ? (shownPrice(cell.quotes) ?? previous?.close ?? null) : null
+  // Only what is covered is known to have stood still; a price that was shown is known anyway.
+  const stoodStill = touchesMinute(facts.stretches, minuteMs) ? previous?.close : undefined
+  const flat = shownPrice(cell.quotes) ?? stoodStill ?? null
   return { open: flat, high: flat, low: flat, close: flat }
 }
 
@@ -183,17 +186,11 @@ function shownPrice(quotes: readonly Packet[]): number | undefined {
   return trades.length === 0 ? undefined : trades.reduce(newerTrade).price
 }
 
-function quoteOf({ quotes }: Cell, previous: MinuteRow | undefined) {
-  if (quotes.length === 0) return { oi: previous?.oi ?? null, bid: null, ask: null }
+function newestQuote({ quotes }: Cell) {
   const withOi = quotes.filter((packet) => packet.oi !== null)
-  if (withOi.length === 0) return { oi: null, bid: null, ask: null }
+  if (withOi.length === 0) return undefined
   const { oi, bid, ask } = withOi.reduce(newerQuote)
   return { oi, bid, ask }
-}
-
-function dayVolumeOf({ quotes, dayVolumes }: Cell, previous: MinuteRow | undefined): number | null {
-  if (dayVolumes.length > 0) return greatest(dayVolumes)
-  return quotes.length === 0 ? (previous?.dayVolume ?? null) : null
 }
 
 function volumeOf(

@@ -168,6 +168,28 @@ describe('a minute without trade', () => {
     )
   })
 
+  it('shows what its packets show, also before anything is covered', () => {
+    const reference = foldRecords(
+      covered(ONE, '10:01:00'),
+      packet(FUTURE, { price: 95, exchange: '10:00:59', trade: '09:58:00', market: '10:01:00' }),
+      clock('10:02:05'),
+    )
+    const shown = { open: 95, close: 95, complete: false, tick_count: 1 }
+    expect(bar(reference, '10:00')).toMatchObject(shown)
+    expect(bar(reference, '10:01')).toMatchObject({ close: 95, complete: true, tick_count: 0 })
+  })
+
+  it('repeats nothing in a gap', () => {
+    const reference = foldRecords(
+      covered(ONE, '10:00'),
+      packet(FUTURE, { price: 95, exchange: '10:00:10', trade: '10:00:10' }),
+      gapOpen('g1', ONE, '10:00:30'),
+      packet(FUTURE, { price: 0, exchange: '10:01:10' }),
+      clock('10:03:05'),
+    )
+    expect(reference.futuresBars.map((row) => row.close)).toEqual([95, null])
+  })
+
   it('is null as long as no price is known', () => {
     const reference = foldRecords(covered(ONE, '10:00'), clock('10:01:05'))
     expect(bar(reference, '10:00')).toMatchObject({
@@ -245,6 +267,20 @@ describe('volume', () => {
       complete: false,
     })
     expect(bar(reference, '10:01')).toBeUndefined()
+  })
+
+  it('is not known where packets do not carry it', () => {
+    const reference = foldRecords(
+      covered(ONE, '10:00'),
+      report('10:00:20', 1_000),
+      uncovered(ONE, '10:01'),
+      covered(ONE, '10:01', 'ltp'),
+      packet(FUTURE, { price: 99, mode: 'ltp', market: '10:01:10' }),
+      clock('10:03:05'),
+    )
+    const unknown = { volume: null, day_volume: null, oi: null, close: 99 }
+    expect(bar(reference, '10:01')).toMatchObject(unknown)
+    expect(bar(reference, '10:02')).toMatchObject({ volume: 0, close: 99, tick_count: 0 })
   })
 
   it('is never negative', () => {
