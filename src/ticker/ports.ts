@@ -20,11 +20,6 @@ export interface RecoveredPartition {
   readonly openGaps: readonly GapOpenRecord[]
 }
 
-export interface JournalReader {
-  readonly position: Position
-  readonly lagRecords: number | null
-}
-
 export interface JournalPartition {
   readonly partition: number
   /** The position before the oldest record that is kept. */
@@ -32,7 +27,6 @@ export interface JournalPartition {
   readonly newest: Position
   readonly segments: number
   readonly bytes: number
-  readonly readers: readonly JournalReader[]
   readonly writer: { readonly lastSyncAtMs: number | null } | null
 }
 
@@ -40,6 +34,8 @@ export interface JournalState {
   readonly bytes: number
   readonly isDiskFull: boolean
   readonly partitions: readonly JournalPartition[]
+  /** Up to where each consumer has committed each partition. */
+  readonly consumers: Readonly<Record<string, Readonly<Record<number, Position>>>>
 }
 
 /** One producer's journal, as its writer sees it. */

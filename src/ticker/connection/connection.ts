@@ -68,6 +68,8 @@ export class Connection {
   #isSyncing = false
   #isPaused = false
   #resumedAtMs = Number.NEGATIVE_INFINITY
+  /** Since when data should come; undefined while the market is closed. */
+  #dueSinceMs: number | undefined
   #openings = 0
   #closing: Promise<void> = Promise.resolve()
 
@@ -122,10 +124,13 @@ export class Connection {
 
   /** Once a second. `isDataDue`: something that it carries is in session. */
   check(isDataDue: boolean): void {
+    const nowMs = this.#deps.clock.elapsedMs()
     const session = this.#session
-    if (!isDataDue || this.#isPaused || session === undefined || this.#told.size === 0) return
-    const sinceMs = Math.max(session.lastDataElapsedMs, this.#resumedAtMs)
-    const silentMs = this.#deps.clock.elapsedMs() - sinceMs
+    const isDue = isDataDue && this.#told.size > 0
+    this.#dueSinceMs = isDue ? (this.#dueSinceMs ?? nowMs) : undefined
+    if (this.#dueSinceMs === undefined || this.#isPaused || session === undefined) return
+    const lastMs = Math.max(session.lastDataElapsedMs, this.#resumedAtMs, this.#dueSinceMs)
+    const silentMs = nowMs - lastMs
     this.#handle({ kind: 'silence', silentMs, muteAfterMs: this.#deps.muteAfterMs })
   }
 

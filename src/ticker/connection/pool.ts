@@ -1,5 +1,4 @@
 /** All accounts with their sockets: who carries which token, and the watch over them once a second. */
-import type { Clock } from '../../kit/clock.ts'
 import { KiteError } from '../../kite/kite-error.ts'
 import type { SlotName } from '../feed/stream.ts'
 import type { Account } from './account.ts'
@@ -8,7 +7,6 @@ import { type PlacementPlan, planPlacement } from './placement.ts'
 import type { Wanted } from './wire-plan.ts'
 
 export interface PoolDeps {
-  readonly clock: Clock
   /** Whether the instrument of a token trades now. */
   readonly isInSession: (token: number) => boolean
 }

@@ -90,6 +90,11 @@ export class Feed {
     return totals
   }
 
+  /** True while the journal does not take ticks. */
+  get isRefused(): boolean {
+    return this.#partitions.some(({ isRefused }) => isRefused)
+  }
+
   /** A socket was opened: its packets come through the session, numbered from 1. */
   openSession(slot: SlotName): FeedSession {
     this.#sessions++

@@ -78,6 +78,11 @@ export class PartitionFeed {
     return this.#builder.byteLength + (this.#inFlight?.byteLength ?? 0)
   }
 
+  /** True from a refusal on, until the journal takes ticks again. */
+  get isRefused(): boolean {
+    return this.#isRefused
+  }
+
   /** Whether a tick would be taken now. */
   get isTaking(): boolean {
     return !this.#isRefused && !this.#deps.isOverflowing()

@@ -75,7 +75,7 @@ export class MemoryJournal implements JournalWriter {
   }
 
   status(): JournalState {
-    return { bytes: 0, isDiskFull: this.isDiskFull, partitions: [] }
+    return { bytes: 0, isDiskFull: this.isDiskFull, partitions: [], consumers: {} }
   }
 
   headers(partition = 0): BatchHeader[] {
