@@ -96,8 +96,7 @@ function version(): string {
 /** What the user can put right is said in one line; anything else is our fault and shows its stack. */
 function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
-  const isForeseen =
-    error instanceof ConfigError || error instanceof StartError || 'code' in error
+  const isForeseen = error instanceof ConfigError || error instanceof StartError || 'code' in error
   const isParseError = 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')
   if (isParseError) return `${error.message}\n\n${HELP}`
   return isForeseen ? error.message : (error.stack ?? error.message)

@@ -32,12 +32,9 @@ try {
   report({
     kind: 'started',
     url: exchange.url,
-    accounts: exchange.accounts.map(({ name, apiKey, apiSecret, accessToken }) => ({
-      name,
-      apiKey,
-      apiSecret,
-      accessToken,
-    })),
+    accounts: exchange.accounts.flatMap(({ name, apiKey, apiSecret, accessToken }) =>
+      accessToken === null ? [] : [{ name, apiKey, apiSecret, accessToken }],
+    ),
     marketTimeMs: exchange.marketTimeMs(),
   })
 } catch (error) {

@@ -27,6 +27,7 @@ import {
 import type { MarketCalendar } from '../market/calendar.ts'
 import { hasExpired } from '../market/expiry.ts'
 import { type Instrument, instrumentKey } from '../market/instrument.ts'
+import type { InstrumentMaster } from '../market/instrument-master.ts'
 import { formatIst, istDate, MINUTE_MS, startOfDateMs } from '../market/ist.ts'
 import { calendarStatus } from './api/calendar-status.ts'
 import { instrumentRoutes } from './api/instrument-routes.ts'
@@ -112,6 +113,8 @@ export interface TickerHandle {
   /** `http://host:port` */
   readonly url: string
   status(): TickerStatus
+  /** What is listed, as of the newest dump; empty while there is none. */
+  readonly master: InstrumentMaster
   /** Subscribing and listing without HTTP. */
   readonly subscriptions: SubscriptionService
   /** Lifecycle events in this process; returns how to stop listening. */
@@ -510,6 +513,10 @@ class Ticker implements TickerHandle {
   }
 
   // ---------------------------------------------------------------- what it shows
+
+  get master(): InstrumentMaster {
+    return this.#instruments.master
+  }
 
   status(): TickerStatus {
     const { config, clock, journal, calendar } = this.#deps
