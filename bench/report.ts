@@ -1,0 +1,94 @@
+/** What the benches found, as a table for the terminal and for `RESULTS.md`. */
+import { cpus, release, totalmem, type } from 'node:os'
+
+/** How a figure stands to its budget; `none` where there is no budget for it. */
+export type Verdict = 'aim' | 'must' | 'missed' | 'none'
+
+export interface ResultRow {
+  readonly bench: string
+  readonly what: string
+  readonly measured: string
+  /** What it has to be, and what would be good; empty where nothing is asked. */
+  readonly must: string
+  readonly aim: string
+  readonly verdict: Verdict
+  /** Further figures of the same run. */
+  readonly details: string
+}
+
+/** A smaller figure is better. */
+export function atMost(value: number | null, must: number, aim: number): Verdict {
+  if (value === null || value > must) return 'missed'
+  return value <= aim ? 'aim' : 'must'
+}
+
+/** A larger figure is better. */
+export function atLeast(value: number, must: number, aim: number): Verdict {
+  if (value < must) return 'missed'
+  return value >= aim ? 'aim' : 'must'
+}
+
+/** Of several conditions the worst counts. */
+export function worst(...verdicts: readonly Verdict[]): Verdict {
+  const order: readonly Verdict[] = ['missed', 'must', 'aim', 'none']
+  return order.find((verdict) => verdicts.includes(verdict)) ?? 'none'
+}
+
+export function ms(value: number | null): string {
+  if (value === null) return '–'
+  return `${value.toFixed(value < 10 ? 1 : 0)} ms`
+}
+
+/** Shares of one core, where the system tells them. */
+export function cores(parts: Readonly<Record<string, number | undefined>>): string {
+  const known = Object.entries(parts).filter(([, share]) => share !== undefined)
+  return known.map(([name, share]) => `${name} ${Math.round((share ?? 0) * 100)} %`).join(', ')
+}
+
+const VERDICTS: Readonly<Record<Verdict, string>> = {
+  aim: 'aim met',
+  must: 'must met',
+  missed: 'MISSED',
+  none: '',
+}
+
+export function tableText(rows: readonly ResultRow[]): string {
+  const lines = rows.map((row) => [row.bench, row.what, row.measured, VERDICTS[row.verdict]])
+  const widths = [0, 1, 2].map((i) => Math.max(...lines.map((line) => line[i]?.length ?? 0)))
+  return lines
+    .map((line, at) => {
+      const cells = line.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ')
+      const { must, aim, details } = rows[at] as ResultRow
+      const budget = must === '' ? '' : `must ${must}; aim ${aim}`
+      const below = [budget, details].filter((text) => text !== '')
+      return [cells.trimEnd(), ...below.map((text) => `    ${text}`)].join('\n')
+    })
+    .join('\n')
+}
+
+export function resultsPage(rows: readonly ResultRow[], date: Date): string {
+  const [processor] = cpus()
+  const lines = rows.map((row) => {
+    const { bench, what, measured, must, aim, verdict, details } = row
+    return `| ${[bench, what, measured, must, aim, VERDICTS[verdict], details].join(' | ')} |`
+  })
+  return `# Results
+
+Written by \`npm run bench\` on ${date.toISOString().slice(0, 10)}. Everything runs on this one machine,
+load generators, simulated exchange and database included.
+
+| | |
+|---|---|
+| processor | ${processor?.model.trim() ?? 'unknown'}, ${cpus().length} cores |
+| memory | ${(totalmem() / 2 ** 30).toFixed(0)} GB |
+| system | ${type()} ${release()} |
+| Node.js | ${process.versions.node} |
+
+| bench | what | measured | must | aim | verdict | besides |
+|---|---|---|---|---|---|---|
+${lines.join('\n')}
+
+«Elsewhere» is what other programs on the machine used meanwhile: where it is not near 0, latencies
+say more about them than about this one.
+`
+}
