@@ -370,6 +370,14 @@ export interface StoredChain {
   readonly indiaVix: number | null
 }
 
+/** A series to read, with what its minute bars are kept under. */
+export interface StoredSeries {
+  readonly symbol: string
+  readonly expiry: string
+  /** The index's tradingsymbol; null where there is none. */
+  readonly index: string | null
+}
+
 /** What an option did on one day up to a minute; rupees, null where it did not trade. */
 export interface OptionDay {
   readonly tradingsymbol: string
@@ -418,12 +426,7 @@ export interface BackendReads {
   /** Also the proof that the store answers. */
   describe(): Promise<StoreDescription>
   /** The newest stored minute of the series in (notBeforeMs, atMs]; undefined where there is none. */
-  chainAt(
-    symbol: string,
-    expiry: string,
-    atMs: number,
-    notBeforeMs: number,
-  ): Promise<StoredChain | undefined>
+  chainAt(series: StoredSeries, atMs: number, notBeforeMs: number): Promise<StoredChain | undefined>
   /** The first expiry on or after a date of which anything is stored. */
   firstStoredExpiry(symbol: string, fromDate: string): Promise<string | undefined>
   /** Days of options in [dayMs, untilMs], their previous closes not before `notBeforeMs`. */

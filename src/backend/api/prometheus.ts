@@ -1,0 +1,74 @@
+/** The backend's own figures on the Prometheus page: read from plain integers when it is asked for. */
+import type { LatencyHistogram } from '../../kit/latency-histogram.ts'
+import type { Metrics } from '../../kit/metrics.ts'
+import type { IngestView } from './ingest-view.ts'
+
+export interface ScrapedFigures {
+  readonly ingest: IngestView
+  readonly gapsOpen: () => number
+  /** undefined while it was not asked yet. */
+  readonly databaseUp: () => boolean | undefined
+  readonly streamClients: () => number
+}
+
+/** The Prometheus page; what needs asking is asked by the caller before. */
+export type Scrape = () => Promise<string>
+
+/** Registers the figures; `metrics` may hold those of other roles of the process too. */
+export function scraper(metrics: Metrics, figures: ScrapedFigures): Scrape {
+  const { ingest, gapsOpen, databaseUp, streamClients } = figures
+  const ticks = metrics.counters(
+    'fostream_ticks_total',
+    'Records of the log, by what became of them: read (folded or applied), skipped (known already), late, ahead, dead_letter.',
+    'stage',
+  )
+  const lost = metrics.counter(
+    'fostream_lost_ticks_total',
+    'Ticks that the journal no longer had when they were to be read.',
+  )
+  metrics.gauge('fostream_gaps_open', 'Gaps in the feed that still run.', gapsOpen)
+  metrics.gauge('fostream_database_up', '1 while the store answers.', () => {
+    const up = databaseUp()
+    return up === undefined ? undefined : Number(up)
+  })
+  metrics.gauge('fostream_stream_clients', 'Open live streams.', streamClients)
+  return async () => {
+    const { records, skippedRecords, lostRecords, deadLetters } = ingest.counters
+    ticks('read').value = records
+    ticks('skipped').value = skippedRecords
+    ticks('dead_letter').value = deadLetters
+    ticks('late').value = sum(ingest, ({ late }) => late)
+    ticks('ahead').value = sum(ingest, ({ ahead }) => ahead)
+    lost.value = lostRecords
+    const hops = hopLines([['received_to_committed', ingest.commitLatency]])
+    return `${await metrics.text()}\n${hops}`
+  }
+}
+
+/** Powers of two of microseconds, 64 µs to 33.6 s, as the other histograms of the page. */
+const FIRST_EXPONENT = 6
+const EXPONENTS = 20
+const HOP = 'fostream_hop_seconds'
+
+/** The histogram belongs to the writer, so its lines are written here and not by the registry. */
+function hopLines(hops: readonly (readonly [hop: string, histogram: LatencyHistogram])[]): string {
+  const lines = hops.flatMap(([hop, histogram]) => [
+    ...Array.from({ length: EXPONENTS }, (_, i) => {
+      const exponent = FIRST_EXPONENT + i
+      const below = histogram.countBelow(exponent)
+      return `${HOP}_bucket{le="${2 ** exponent / 1e6}",hop="${hop}"} ${below}`
+    }),
+    `${HOP}_bucket{le="+Inf",hop="${hop}"} ${histogram.count}`,
+    `${HOP}_sum{hop="${hop}"} ${histogram.sumMs / 1000}`,
+    `${HOP}_count{hop="${hop}"} ${histogram.count}`,
+  ])
+  const head = [`# HELP ${HOP} How long a hop of a tick's way takes.`, `# TYPE ${HOP} histogram`]
+  return `${[...head, ...lines].join('\n')}\n`
+}
+
+function sum(
+  { writers }: IngestView,
+  figure: (counters: { late: number; ahead: number }) => number,
+): number {
+  return writers.reduce((total, { books }) => total + (books ? figure(books.counters) : 0), 0)
+}

@@ -1,0 +1,103 @@
+/**
+ * Which underlying and series a request means: any spelling of a symbol, the nearest expiry where
+ * none is named. What is not known is refused with what is.
+ */
+import type { Feed } from '../../contract/journal-record.ts'
+import type { Clock } from '../../kit/clock.ts'
+import { hasExpired, nearestExpiry } from '../../market/expiry.ts'
+import type { InstrumentMaster, Series } from '../../market/instrument-master.ts'
+import { isCivilDate, parseApiTime } from '../../market/ist.ts'
+import { canonicalSymbol } from '../../market/underlying.ts'
+import type { LiveChains } from '../chain/live-chains.ts'
+import type { MarketSetting } from '../chain/present-chain.ts'
+import { ApiError, badField, namesShown, unavailable } from './api-error.ts'
+
+export interface MarketView extends MarketSetting {
+  readonly chains: LiveChains
+  readonly clock: Clock
+}
+
+/**
+ * What time it is in the market. The broker's market runs with our clock, and a log that stands still
+ * must not hold the calendar; a simulated one has its own time, known from the log alone.
+ */
+export function marketNowMs({ feed, chains, clock }: MarketView): number {
+  return marketInstant(feed, chains.marketTimeMs, clock.nowMs())
+}
+
+export function marketInstant(feed: Feed, marketTimeMs: number, wallMs: number): number {
+  if (feed === 'kite') return Math.max(marketTimeMs, wallMs)
+  return marketTimeMs > 0 ? marketTimeMs : wallMs
+}
+
+/** The canonical symbol of any spelling of an underlying that is listed. */
+export function requireSymbol(master: InstrumentMaster, asked: string): string {
+  if (master.size === 0) throw unavailable('The list of instruments is not there yet.')
+  const text = asked.trim()
+  const symbol = canonicalSymbol(text) ?? text.toUpperCase()
+  if (isListed(master, symbol)) return symbol
+  throw new ApiError(404, 'unknown_symbol', `No underlying is called "${text.slice(0, 40)}".`, {
+    field: 'symbol',
+    ...namesShown(master.derivativeSymbols),
+  })
+}
+
+function isListed(master: InstrumentMaster, symbol: string): boolean {
+  return (
+    master.index(symbol) !== undefined ||
+    master.expiries(symbol).length > 0 ||
+    master.futures(symbol).length > 0
+  )
+}
+
+/** The series that is asked for, of those that are listed; without an expiry the nearest. */
+export function requireSeries(
+  view: MarketView,
+  symbol: string,
+  expiry: string | undefined,
+): Series {
+  const { master } = view.chains
+  const listed = master.expiries(symbol)
+  const found = expiry === undefined ? nearestSeries(view, listed) : master.series(symbol, expiry)
+  if (found !== undefined) return found
+  if (expiry !== undefined) requireDate('expiry', expiry)
+  throw unknownExpiry(symbol, expiry, listed)
+}
+
+export function nearestSeries(view: MarketView, listed: readonly Series[]): Series | undefined {
+  const first = listed[0]
+  if (first === undefined) return undefined
+  return nearestExpiry(listed, marketNowMs(view), view.calendar, first.segment)
+}
+
+/** Those still to come, today's until its close. */
+export function seriesToCome(view: MarketView, symbol: string): Series[] {
+  const nowMs = marketNowMs(view)
+  return view.chains.master
+    .expiries(symbol)
+    .filter(({ expiry, segment }) => !hasExpired(expiry, nowMs, view.calendar, segment))
+}
+
+function unknownExpiry(
+  symbol: string,
+  expiry: string | undefined,
+  listed: readonly Series[],
+): ApiError {
+  const what = expiry === undefined ? 'no expiry to come' : `no expiry ${expiry}`
+  const hint = expiry === undefined ? '' : ' An expired series is read with "at".'
+  return new ApiError(404, 'unknown_expiry', `${symbol} has ${what}.${hint}`, {
+    field: 'expiry',
+    ...namesShown(listed.map((series) => series.expiry)),
+  })
+}
+
+export function requireDate(field: string, text: string): void {
+  if (!isCivilDate(text)) throw badField(field, `"${field}" is no date of the calendar: ${text}.`)
+}
+
+/** Epoch ms of a query's instant. */
+export function requireTime(field: string, text: string): number {
+  const time = parseApiTime(text)
+  if (time.ok) return time.ms
+  throw badField(field, `"${field}": ${time.message}.`, { value: text.slice(0, 40) })
+}
