@@ -1,13 +1,15 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { TICKER_GAP_LOOKBACK_MS } from '../../src/limits.ts'
-import { frameOf, NIFTY, NIFTY_FUTURE, option, VIX } from './support/contracts.ts'
+import type { Instrument } from '../../src/market/instrument.ts'
+import { type BrokerServer, startBroker } from './support/broker-server.ts'
+import { frameOf, NIFTY, NIFTY_FUTURE, option, smallMaster, VIX } from './support/contracts.ts'
 import { MemoryJournal } from './support/memory-journal.ts'
 import {
+  onRelease,
   type Running,
   releaseAll,
   request,
   runTicker,
-  temporaryFolder,
 } from './support/start-test-ticker.ts'
 import { START_MS } from './support/test-clock.ts'
 
@@ -32,16 +34,12 @@ describe('the very first start', () => {
   })
 
   it('without a spot streams what needs none, and the options once the broker tells it', async () => {
-    const { startBroker } = await import('./support/broker-server.ts')
-    const { smallMaster } = await import('./support/contracts.ts')
-    const broker = await startBroker(smallMaster())
+    const broker = await brokerOf(smallMaster())
     broker.prices = { 'NSE:NIFTY 50': 0 }
     await runTicker({ broker })
     await vi.waitFor(() => expect(broker.peer.modes.size).toBe(3), WITHIN)
     broker.prices = { 'NSE:NIFTY 50': 26_012 }
     await vi.waitFor(() => expect(broker.peer.modes.size).toBe(45), WITHIN)
-    await releaseAll()
-    await broker.stop()
   })
 })
 
@@ -160,27 +158,21 @@ describe('a dropped socket', () => {
   })
 
   it('of 1,500 instruments is told all of them within a second', async () => {
-    const { broker } = await runTicker({ deps: {} })
-    await vi.waitFor(() => expect(broker.peer.modes.size).toBe(45), WITHIN)
-    broker.instruments = Array.from({ length: 1_500 }, (_, i) => ({
-      ...option(100 + 50 * i, 'CE'),
-    }))
-    const running = await runTicker({ broker, dataDir: temporaryFolder() })
-    const names = broker.instruments.map(({ tradingsymbol }) => ({ tradingsymbol }))
-    expect((await request(running, 'POST', '/subscriptions', { instruments: names })).status).toBe(
-      201,
+    const broker = await brokerOf(
+      Array.from({ length: 1_500 }, (_, i) => option(100 + 50 * i, 'CE')),
     )
-    const subscribed = () => {
-      const open = broker.peers.filter(({ socket }) => socket.readyState === socket.OPEN)
-      return open.reduce((sum, { modes }) => sum + modes.size, 0)
-    }
-    await vi.waitFor(() => expect(subscribed()).toBe(1_545), WITHIN)
-    const before = broker.peers.length
+    const running = await runTicker({ broker })
+    const names = broker.instruments.map(({ tradingsymbol }) => ({ tradingsymbol }))
+    const answer = await request(running, 'POST', '/subscriptions', { instruments: names })
+    expect(answer.status).toBe(201)
+    await vi.waitFor(() => expect(broker.carried().size).toBe(1_500), WITHIN)
+    expect(broker.peers).toHaveLength(2)
     for (const { socket } of broker.peers) socket.terminate()
-    await vi.waitFor(() => expect(broker.peers.length).toBe(before + 3), WITHIN)
+    await vi.waitFor(() => expect(broker.peers).toHaveLength(4), WITHIN)
     const openedAtMs = performance.now()
-    await vi.waitFor(() => expect(subscribed()).toBe(1_545), WITHIN)
+    await vi.waitFor(() => expect(broker.carried().size).toBe(1_500), WITHIN)
     expect(performance.now() - openedAtMs).toBeLessThan(1_000)
+    expect(new Set(broker.carried().values())).toEqual(new Set(['full']))
   })
 })
 
@@ -198,9 +190,7 @@ describe('a mute socket', () => {
 
 describe('a refused account', () => {
   it('is down and said so with the login link, and not tried again and again', async () => {
-    const { startBroker } = await import('./support/broker-server.ts')
-    const { smallMaster } = await import('./support/contracts.ts')
-    const broker = await startBroker(smallMaster())
+    const broker = await brokerOf(smallMaster())
     broker.refuseWith = 403
     broker.isProfileRefused = true
     const { ticker, log } = await runTicker({ broker })
@@ -215,22 +205,16 @@ describe('a refused account', () => {
     expect(ticker.status().connections[0]?.state).toBe('waiting')
     expect(ticker.status().status).toBe('degraded')
     expect(JSON.stringify(log.lines)).not.toContain('secret-token')
-    await releaseAll()
-    await broker.stop()
   })
 
   it('whose token still answers the profile call has no market data', async () => {
-    const { startBroker } = await import('./support/broker-server.ts')
-    const { smallMaster } = await import('./support/contracts.ts')
-    const broker = await startBroker(smallMaster())
+    const broker = await brokerOf(smallMaster())
     broker.refuseWith = 403
     const { ticker } = await runTicker({ broker })
     await vi.waitFor(
       () => expect(ticker.status().accounts[0]?.state).toBe('no_market_data'),
       WITHIN,
     )
-    await releaseAll()
-    await broker.stop()
   })
 })
 
@@ -303,6 +287,12 @@ describe('stopping', () => {
     expect(failures).toEqual([])
   })
 })
+
+async function brokerOf(instruments: readonly Instrument[]): Promise<BrokerServer> {
+  const broker = await startBroker(instruments)
+  onRelease(() => broker.stop())
+  return broker
+}
 
 /** A ticker that streams these and nothing else. */
 async function runOnly(

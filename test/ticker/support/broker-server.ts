@@ -36,6 +36,8 @@ export interface BrokerServer {
   refuseWith: number | undefined
   isProfileRefused: boolean
   isRestDown: boolean
+  /** Tokens that the open sockets have been told, with their modes. */
+  carried(): Map<number, string>
   /** Newest peer that is open. */
   readonly peer: BrokerPeer
   stop(): Promise<void>
@@ -58,6 +60,10 @@ export async function startBroker(instruments: readonly Instrument[]): Promise<B
     refuseWith: undefined,
     isProfileRefused: false,
     isRestDown: false,
+    carried: () => {
+      const open = peers.filter(({ socket }) => socket.readyState === socket.OPEN)
+      return new Map(open.flatMap(({ modes }) => [...modes]))
+    },
     get peer() {
       const open = peers.findLast(({ socket }) => socket.readyState === socket.OPEN)
       if (open === undefined) throw new Error('nobody is connected')

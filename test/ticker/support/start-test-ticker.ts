@@ -48,6 +48,10 @@ export interface RunOptions {
 
 const releasers: (() => unknown)[] = []
 
+export function onRelease(release: () => unknown): void {
+  releasers.push(release)
+}
+
 /** To be called after each test. */
 export async function releaseAll(): Promise<void> {
   for (const release of releasers.splice(0).reverse()) await release()
