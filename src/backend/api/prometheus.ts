@@ -1,6 +1,7 @@
 /** The backend's own figures on the Prometheus page: read from plain integers when it is asked for. */
 import type { LatencyHistogram } from '../../kit/latency-histogram.ts'
 import type { Metrics } from '../../kit/metrics.ts'
+import type { FoldCounters } from '../ingest/partition-books.ts'
 import type { IngestView } from './ingest-view.ts'
 
 export interface ScrapedFigures {
@@ -19,7 +20,7 @@ export function scraper(metrics: Metrics, figures: ScrapedFigures): Scrape {
   const { ingest, gapsOpen, databaseUp, streamClients } = figures
   const ticks = metrics.counters(
     'fostream_ticks_total',
-    'Records of the log, by what became of them: read (folded or applied), skipped (known already), late, ahead, dead_letter.',
+    'Records of the log, by what became of them: read (folded or applied), skipped (known already), late, ahead, unknown_token, dead_letter.',
     'stage',
   )
   const lost = metrics.counter(
@@ -39,6 +40,7 @@ export function scraper(metrics: Metrics, figures: ScrapedFigures): Scrape {
     ticks('dead_letter').value = deadLetters
     ticks('late').value = sum(ingest, ({ late }) => late)
     ticks('ahead').value = sum(ingest, ({ ahead }) => ahead)
+    ticks('unknown_token').value = sum(ingest, ({ unknownTokens }) => unknownTokens)
     lost.value = lostRecords
     const hops = hopLines([['received_to_committed', ingest.commitLatency]])
     return `${await metrics.text()}\n${hops}`
@@ -66,9 +68,6 @@ function hopLines(hops: readonly (readonly [hop: string, histogram: LatencyHisto
   return `${[...head, ...lines].join('\n')}\n`
 }
 
-function sum(
-  { writers }: IngestView,
-  figure: (counters: { late: number; ahead: number }) => number,
-): number {
+function sum({ writers }: IngestView, figure: (counters: FoldCounters) => number): number {
   return writers.reduce((total, { books }) => total + (books ? figure(books.counters) : 0), 0)
 }

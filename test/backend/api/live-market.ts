@@ -129,7 +129,7 @@ export class FakeIngest implements IngestView {
           { producer: 't1', generation: 1, position: { epoch: 7, sequence }, marketTimeMs },
         ],
         gaps: { openCount: gapsOpen },
-        counters: { late: 0, ahead: 0 },
+        counters: { late: 0, ahead: 0, unknownTokens: 0 },
       },
     }
   }
