@@ -25,7 +25,7 @@ export interface InstrumentsDeps {
   /** The dump as the broker writes it. Rejects with a `KiteError`. */
   readonly fetchDump: () => Promise<string>
   readonly copyPath: string
-  /** Another dump holds, which differs from the one before. */
+  /** Another dump holds, which differs from the one before; at the start from none. */
   readonly onRefreshed: (news: RefreshMetadata) => void
   /** Every dump that was loaded, changed or not. */
   readonly onLoaded: (master: InstrumentMaster, date: string) => void
@@ -177,9 +177,8 @@ export class Instruments {
     log.info({ date, instruments: master.size, is_copy: isCopy }, 'Instruments loaded')
     this.#deps.onLoaded(master, date)
     const isChanged = diff.added.length + diff.removed.length + diff.changed.length > 0
-    if (before.size > 0 && isChanged) {
-      this.#deps.onRefreshed({ added: diff.added.length, removed: diff.removed.length, date })
-    }
+    const counts = { added: diff.added.length, removed: diff.removed.length }
+    if (isChanged) this.#deps.onRefreshed({ ...counts, date })
     return undefined
   }
 
