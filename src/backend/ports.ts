@@ -137,12 +137,6 @@ export interface CoverageRow {
   readonly mode: TickMode | null
 }
 
-export interface CoverageKey {
-  readonly exchange: string
-  readonly tradingsymbol: string
-  readonly fromMs: number
-}
-
 export interface GapInstrument {
   readonly exchange: string
   readonly tradingsymbol: string
@@ -219,7 +213,6 @@ export interface LiveCommit {
   readonly metrics: readonly ExpiryMetricsRow[]
   readonly distribution: readonly DistributionRow[]
   readonly coverage: readonly CoverageRow[]
-  readonly coverageRemoved: readonly CoverageKey[]
   readonly gaps: readonly FeedGapRow[]
   readonly ledger: readonly LedgerRow[]
   readonly due: readonly DueMinute[]

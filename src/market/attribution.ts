@@ -80,6 +80,8 @@ export function attribute(
 
 /** An index has no trades: every value it shows is one, at the time of its snapshot. */
 function tradeTimeOf(tick: JournalledTick, quoteMs: number, latestMs: number): number | undefined {
+  // A contract that never traded shows the price 0.
+  if (tick.lastPrice === 0) return undefined
   if (tick.isIndex || tick.mode !== 'full') return quoteMs
   if (tick.lastTradeTimeS === undefined) return undefined
   return Math.min(tick.lastTradeTimeS * 1000, latestMs)

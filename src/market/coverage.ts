@@ -46,23 +46,25 @@ export class Coverage {
   }
 
   /**
-   * Streaming ended at `toMs`, which may lie back in time (a gap is noticed later than it began).
-   * Returns the stretches that were cut or dropped, as they were.
+   * Streaming ended at `toMs`, which may lie back in time (a gap is noticed later than it began). A
+   * stretch that began after it stays as an empty one: trades count from the first begin that was
+   * told, and would else count or not depending on when the gap was noticed. Returns whether
+   * anything changed.
    */
-  end(toMs: number): readonly CoverageStretch[] {
-    const touched = this.#stretches.filter((stretch) => stretch.toMs > toMs)
-    if (touched.length === 0) return touched
-    this.#stretches = this.#stretches.filter((stretch) => stretch.toMs <= toMs)
-    for (const stretch of touched) {
-      if (stretch.fromMs < toMs) this.#stretches.push({ ...stretch, toMs })
-    }
-    return touched
+  end(toMs: number): boolean {
+    let isChanged = false
+    this.#stretches = this.#stretches.map((stretch) => {
+      if (stretch.toMs <= Math.max(toMs, stretch.fromMs)) return stretch
+      isChanged = true
+      return { ...stretch, toMs: Math.max(toMs, stretch.fromMs) }
+    })
+    return isChanged
   }
 
   /** When coverage within the session began; undefined where there was none. */
   coveredFromMs(session: SessionBounds): number | undefined {
     for (const stretch of this.#stretches) {
-      if (stretch.toMs > session.openMs && stretch.fromMs < session.closeMs) return stretch.fromMs
+      if (stretch.toMs >= session.openMs && stretch.fromMs < session.closeMs) return stretch.fromMs
     }
     return undefined
   }
@@ -70,7 +72,7 @@ export class Coverage {
   /** True where some part of the minute is covered. */
   touchesMinute(minuteMs: number): boolean {
     const endMs = minuteMs + MINUTE_MS
-    return this.#stretches.some((s) => s.fromMs < endMs && s.toMs > minuteMs)
+    return this.#stretches.some((s) => s.fromMs < endMs && s.toMs > minuteMs && s.toMs > s.fromMs)
   }
 
   /** True where the feed was known up to the minute's first instant, so that the cumulative volume there is known. */

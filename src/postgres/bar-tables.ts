@@ -5,7 +5,6 @@
 import type {
   BarColumns,
   BarKey,
-  CoverageKey,
   CoverageRow,
   DeadLetterRow,
   DistributionKey,
@@ -346,15 +345,6 @@ export const DEAD_LETTERS: Table<DeadLetterRow> = {
 export interface Deletion<Row> {
   readonly name: string
   readonly columns: readonly Column<Row>[]
-}
-
-export const COVERAGE_REMOVAL: Deletion<CoverageKey> = {
-  name: 'coverage',
-  columns: [
-    column('exchange', 'text', (r) => r.exchange),
-    column('tradingsymbol', 'text', (r) => r.tradingsymbol),
-    column('from', 'ms', (r) => r.fromMs),
-  ],
 }
 
 export const QUEUE_REMOVAL: Deletion<DueMinute> = {

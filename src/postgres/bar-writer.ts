@@ -24,7 +24,6 @@ import { instantArray, instantText, textArray } from './array-literal.ts'
 import { guardedStatement, type Part, removal, upsert } from './bar-statements.ts'
 import {
   COVERAGE,
-  COVERAGE_REMOVAL,
   DEAD_LETTERS,
   type Deletion,
   DISTRIBUTION_REMOVAL,
@@ -104,7 +103,6 @@ class BarWriter implements PartitionStore {
       upsert(OPTION_BARS, commit.optionBars),
       upsert(EXPIRY_METRICS, commit.metrics),
       upsert(STRIKE_DISTRIBUTION, commit.distribution),
-      removal(COVERAGE_REMOVAL, commit.coverageRemoved),
       upsert(COVERAGE, commit.coverage),
       upsert(FEED_GAPS, commit.gaps),
       upsert(LEDGER, commit.ledger),

@@ -23,9 +23,21 @@ describe('coverage', () => {
       { fromMs: START, toMs: START + M, mode: 'full' },
       { fromMs: START + 2 * M, toMs: OPEN_ENDED, mode: 'full' },
     ])
-    const touched = coverage.end(START + 30_000)
-    expect(touched).toHaveLength(2)
-    expect(coverage.stretches).toEqual([{ fromMs: START, toMs: START + 30_000, mode: 'full' }])
+    expect(coverage.end(START + 30_000)).toBe(true)
+    expect(coverage.stretches).toEqual([
+      { fromMs: START, toMs: START + 30_000, mode: 'full' },
+      { fromMs: START + 2 * M, toMs: START + 2 * M, mode: 'full' },
+    ])
+    expect(coverage.touchesMinute(START + 2 * M)).toBe(false)
+    expect(coverage.end(START + 30_000)).toBe(false)
+  })
+
+  it('keeps the first begin that was told, however late the gap over it is noticed', () => {
+    const coverage = new Coverage()
+    coverage.begin(START + 10_000, 'full')
+    coverage.end(START + 7_000)
+    coverage.begin(START + 40_000, 'full')
+    expect(coverage.coveredFromMs({ openMs: START, closeMs: START + 10 * M })).toBe(START + 10_000)
   })
 
   it('begins anew with another mode and ignores a repetition', () => {

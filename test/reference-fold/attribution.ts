@@ -6,7 +6,7 @@ import type { MarketCalendar } from '../../src/market/calendar.ts'
 import type { Instrument } from '../../src/market/instrument.ts'
 import { floorToMinute, istDate, SECOND_MS } from '../../src/market/ist.ts'
 import { priceDivisor } from '../../src/market/tick.ts'
-import { firstWithin, type Stretch } from './live-coverage.ts'
+import type { Stretch } from './live-coverage.ts'
 import type { InstrumentFacts } from './log-facts.ts'
 import type { LoggedTick } from './partition-logs.ts'
 
@@ -175,6 +175,10 @@ function isWithin({ openMs, closeMs }: TradingHours, atMs: number): boolean {
   return openMs <= atMs && atMs < closeMs
 }
 
-function coverageIn(stretches: readonly Stretch[], hours: TradingHours): Stretch | undefined {
-  return firstWithin(stretches, hours.openMs, hours.closeMs)
+/** The first that was told of; a gap that is noticed later does not move it. */
+function coverageIn(
+  stretches: readonly Stretch[],
+  { openMs, closeMs }: TradingHours,
+): Stretch | undefined {
+  return stretches.find(({ fromMs, toMs }) => fromMs < closeMs && toMs >= openMs)
 }

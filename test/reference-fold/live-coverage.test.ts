@@ -50,14 +50,14 @@ describe('live coverage', () => {
     ])
   })
 
-  it('loses what began after the gap did', () => {
+  it('keeps of what began after the gap did only that it was told', () => {
     const records = [
       covered(ONE, '10:00'),
       uncovered(ONE, '10:02'),
       covered(ONE, '10:03'),
       gapOpen('g1', ONE, '10:01'),
     ]
-    expect(stretchesAfter(...records)).toEqual([full('10:00', '10:01')])
+    expect(stretchesAfter(...records)).toEqual([full('10:00', '10:01'), full('10:03', '10:03')])
   })
 
   it('does not begin while a gap is open, but with its close', () => {

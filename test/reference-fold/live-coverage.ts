@@ -39,14 +39,9 @@ export class LiveCoverage {
     if (record.kind === 'gap_close') this.#closeGap(record, keyOf)
   }
 
-  /** Ascending; what was ended before it began is left out. */
+  /** Ascending; a stretch that was ended before it began is empty and says when a begin was told. */
   stretches(): Map<string, Stretch[]> {
-    return new Map(
-      [...this.#byKey].map(([key, { stretches }]) => [
-        key,
-        stretches.filter((stretch) => stretch.toMs > stretch.fromMs),
-      ]),
-    )
+    return new Map([...this.#byKey].map(([key, { stretches }]) => [key, stretches]))
   }
 
   /** A changed mode ends and begins in one record, so ends come first. */
@@ -62,9 +57,10 @@ export class LiveCoverage {
     for (const token of tokens) {
       const instance = this.#of(keyOf(token))
       instance.openGaps.add(gapId)
-      instance.stretches = instance.stretches
-        .filter((stretch) => stretch.fromMs < fromMs)
-        .map((stretch) => ({ ...stretch, toMs: Math.min(stretch.toMs, fromMs) }))
+      instance.stretches = instance.stretches.map((stretch) => ({
+        ...stretch,
+        toMs: Math.max(stretch.fromMs, Math.min(stretch.toMs, fromMs)),
+      }))
     }
   }
 
@@ -113,7 +109,9 @@ export function firstWithin(
   fromMs: number,
   toMs: number,
 ): Stretch | undefined {
-  return stretches.find((stretch) => stretch.fromMs < toMs && stretch.toMs > fromMs)
+  return stretches.find(
+    (stretch) => stretch.fromMs < toMs && stretch.toMs > fromMs && stretch.toMs > stretch.fromMs,
+  )
 }
 
 export function touchesMinute(stretches: readonly Stretch[], minuteMs: number): boolean {

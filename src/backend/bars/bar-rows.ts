@@ -58,7 +58,7 @@ export function futureBarRow(
 ): FutureBarRow {
   return {
     ...columns,
-    ...derivativeColumns(bars, book),
+    ...derivativeColumns(bars, columns.minuteMs, book),
     basis: columns.close === null || spot === null ? null : columns.close - spot,
   }
 }
@@ -74,7 +74,7 @@ export function optionBarRow(
   const leg = analytics?.leg
   return {
     ...columns,
-    ...derivativeColumns(bars, book),
+    ...derivativeColumns(bars, columns.minuteMs, book),
     strike,
     optionType,
     iv: leg?.iv ?? null,
@@ -90,10 +90,10 @@ export function optionBarRow(
   }
 }
 
-function derivativeColumns(bars: InstrumentBars, { oi, bid, ask }: BookColumns) {
+function derivativeColumns(bars: InstrumentBars, minuteMs: number, { oi, bid, ask }: BookColumns) {
   const { tradingsymbol, symbol, expiry, token } = bars.instrument
   if (expiry === null) throw new Error(`${bars.key} has no expiry`)
-  const before = bars.oiPreviousClose
+  const before = bars.previousOiAt(minuteMs)
   return {
     tradingsymbol,
     symbol,

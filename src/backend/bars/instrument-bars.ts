@@ -12,12 +12,13 @@ import {
 import { BarFold, minuteVolume, type TradeKey } from '../../market/bar.ts'
 import type { Coverage } from '../../market/coverage.ts'
 import { type Instrument, instrumentKey } from '../../market/instrument.ts'
+import { DAY_MS, istDate, startOfDateMs } from '../../market/ist.ts'
 import { type JournalledTick, priceDivisor } from '../../market/tick.ts'
 import type { BarIdentity, StoredBar } from '../ports.ts'
 import { decodeCloseKey, decodeOpenKey, decodeQuoteKey } from './key-bytes.ts'
 
-/** Resolves the session of a segment on the date of an instant. */
-export type SessionLookup = (segment: string, atMs: number) => SessionBounds | undefined
+/** Resolves an instrument's session on the date of an instant. */
+export type SessionLookup = (instrument: Instrument, atMs: number) => SessionBounds | undefined
 
 /** A minute that must be read from the store before a tick can be folded. */
 export interface NeedsMinute {
@@ -36,14 +37,14 @@ export class InstrumentBars implements AttributionContext {
   readonly settled = new Set<number>()
   /** Whether the store's rows of the minutes in memory have been taken in. */
   isLoaded = false
-  /** Open interest at the end of the trading date before `oiPreviousCloseFor`. */
-  oiPreviousClose: number | null = null
-  oiPreviousCloseFor: string | null = null
+  /** By trading date, the open interest at the end of the one before; null where none is stored. */
+  readonly previousOi = new Map<string, number | null>()
   /** The cumulative volume known before the minutes in memory. */
   #carried: { minuteMs: number; dayVolume: number } | null = null
   #lastTrade: { timeS: number; dayVolume: number; price: number; receivedAtMs: number } | null =
     null
   readonly #sessionOf: SessionLookup
+  #session: { dayMs: number; bounds: SessionBounds | undefined } | undefined
 
   constructor(instrument: Instrument, coverage: Coverage, sessionOf: SessionLookup) {
     this.instrument = instrument
@@ -58,8 +59,20 @@ export class InstrumentBars implements AttributionContext {
     return { kind, exchange, tradingsymbol }
   }
 
+  /** The open interest at the end of the trading date before that of `atMs`; null while not known. */
+  previousOiAt(atMs: number): number | null {
+    return this.previousOi.get(istDate(atMs)) ?? null
+  }
+
+  /** On its expiry date a contract's session ends with its close; after it there is none. */
   sessionAt(atMs: number): SessionBounds | undefined {
-    return this.#sessionOf(this.instrument.segment, atMs)
+    const known = this.#session
+    if (known !== undefined && atMs >= known.dayMs && atMs < known.dayMs + DAY_MS) {
+      return known.bounds
+    }
+    const bounds = this.#sessionOf(this.instrument, atMs)
+    this.#session = { dayMs: startOfDateMs(istDate(atMs)), bounds }
+    return bounds
   }
 
   coveredFromMs(session: SessionBounds): number | undefined {
@@ -112,6 +125,8 @@ export class InstrumentBars implements AttributionContext {
   /** Volume of a minute; null where it cannot be known from memory. */
   volumeOf(bar: BarFold, residentFromMs: number): number | null {
     if (bar.minuteMs < residentFromMs) return null
+    if (this.instrument.kind === 'index') return 0
+    if (bar.dayVolume === null) return null
     return minuteVolume(bar.dayVolume, bar.baseVolume, this.#dayVolumeBefore(bar.minuteMs)).volume
   }
 

@@ -7,11 +7,11 @@
  * that a live commit never waits for more than one of them. Whatever makes the minute due again in
  * between lets the plan lapse; writing part of it twice is harmless.
  */
-import { FINALS_PER_STATEMENT } from '../../limits.ts'
+import { FINALS_PER_STATEMENT, PREVIOUS_CLOSE_DAYS } from '../../limits.ts'
 import { minuteVolume } from '../../market/bar.ts'
 import type { MarketCalendar } from '../../market/calendar.ts'
 import type { InstrumentMaster, Series } from '../../market/instrument-master.ts'
-import { MINUTE_MS, startOfDateMs } from '../../market/ist.ts'
+import { DAY_MS, istDate, MINUTE_MS, startOfDateMs } from '../../market/ist.ts'
 import { computeChain, timeToExpiryYears } from '../../market/options/chain.ts'
 import type { ForwardPoint } from '../../market/options/forward.ts'
 import type { LegInput, StrikeInput } from '../../market/options/strike.ts'
@@ -132,6 +132,7 @@ export class MinuteClose {
       await store.loadBars(identities.map((bar) => ({ bar, minuteMs: due.minuteMs }))),
     )
     const before = byName(await store.loadLatestBefore(identities, dayMs, due.minuteMs))
+    await this.#loadPreviousOi(store, instruments, due.minuteMs)
     const finals: FinalBar[] = []
     const barsRemoved: BarKey[] = []
     for (const bars of instruments) {
@@ -142,6 +143,35 @@ export class MinuteClose {
       else if (row !== undefined) barsRemoved.push({ ...bars.identity, minuteMs: due.minuteMs })
     }
     return { finals, barsRemoved }
+  }
+
+  /**
+   * Reads the open interest at the end of the date before, once a date. All minutes of that date are
+   * final by then, as earlier minutes come first; should one become due again, later dates are read anew.
+   */
+  async #loadPreviousOi(
+    store: PartitionStore,
+    instruments: readonly InstrumentBars[],
+    minuteMs: number,
+  ): Promise<void> {
+    const date = istDate(minuteMs)
+    const startMs = startOfDateMs(date)
+    const missing: InstrumentBars[] = []
+    for (const bars of instruments) {
+      for (const known of bars.previousOi.keys()) if (known > date) bars.previousOi.delete(known)
+      if (!bars.previousOi.has(date) && bars.instrument.expiry !== null) missing.push(bars)
+    }
+    if (missing.length === 0) return
+    const rows = byName(
+      await store.loadLatestBefore(
+        missing.map((bars) => bars.identity),
+        startMs - PREVIOUS_CLOSE_DAYS * DAY_MS,
+        startMs,
+      ),
+    )
+    for (const bars of missing) {
+      bars.previousOi.set(date, rows.get(bars.instrument.tradingsymbol)?.oi ?? null)
+    }
   }
 
   #underlyingStatements(finals: readonly FinalBar[]): Statement[] {
@@ -217,8 +247,9 @@ export class MinuteClose {
       analytics.metrics.strikesPresent === series.strikes.length &&
       optionBars.every((row) => row.complete === true)
     const previousOi = (instrument: { exchange: string; tradingsymbol: string }) =>
-      books.instruments.get(`${instrument.exchange}:${instrument.tradingsymbol}`)
-        ?.oiPreviousClose ?? null
+      books.instruments
+        .get(`${instrument.exchange}:${instrument.tradingsymbol}`)
+        ?.previousOiAt(due.minuteMs) ?? null
     const distribution = distributionRows(chain, previousOi)
     const { expiry } = series
     // While the minute was open it may have shown strikes of which no row is left.
@@ -318,25 +349,22 @@ function finalBar(
   const isBacked =
     isCovered || (row !== undefined && (!isLive || row.tickCount > 0 || row.openKey !== null))
   if (!isBacked) return undefined
+  const hasPacket = row !== undefined && row.tickCount > 0
   const isTraded = row !== undefined && (row.openKey !== null || !isLive)
   // A minute without a packet repeats the one before it, which may have changed since it did.
-  const isSilent = isLive && (row === undefined || row.tickCount === 0) && before !== undefined
-  const known = isSilent ? before : row
-  const price = known?.close ?? before?.close ?? null
-  const dayVolume = known?.dayVolume ?? before?.dayVolume ?? null
+  const isSilent = isLive && !hasPacket && !isTraded
+  const price = (isSilent ? before?.close : row?.close) ?? before?.close ?? null
+  const carried = isLive && !hasPacket ? before : undefined
+  const dayVolume = (isSilent ? undefined : row?.dayVolume) ?? carried?.dayVolume ?? null
   const columns: BarColumns = {
     minuteMs,
     open: isTraded ? row.open : price,
     high: isTraded ? row.high : price,
     low: isTraded ? row.low : price,
-    close: price,
-    volume: !isLive
-      ? row.volume
-      : isSilent
-        ? 0
-        : volumeOf(bars, minuteMs, session?.openMs, row, before),
+    close: isTraded ? row.close : price,
+    volume: volumeOf(bars, minuteMs, session?.openMs, isSilent ? undefined : row, before),
     dayVolume,
-    baseVolume: row?.baseVolume ?? null,
+    baseVolume: isSilent ? null : (row?.baseVolume ?? null),
     tickCount: row?.tickCount ?? 0,
     complete: isLive && bars.coverage.spansMinute(minuteMs, FULL),
     source: row?.source ?? 'live',
@@ -345,7 +373,7 @@ function finalBar(
     quoteKey: row?.quoteKey ?? null,
   }
   const book: BookColumns = {
-    oi: known?.oi ?? before?.oi ?? null,
+    oi: carried === undefined ? (row?.oi ?? null) : carried.oi,
     bid: row?.bid ?? null,
     ask: row?.ask ?? null,
   }
@@ -358,20 +386,20 @@ function finalBar(
   return { bars, columns, book, changed }
 }
 
+/** Units traded in the minute; null where its packets do not tell. */
 function volumeOf(
   bars: InstrumentBars,
   minuteMs: number,
   sessionOpenMs: number | undefined,
   row: StoredBar | undefined,
   before: StoredBar | undefined,
-): number {
+): number | null {
+  if (row === undefined || bars.instrument.kind === 'index') return 0
+  if (row.source !== 'live') return row.volume
+  if (row.dayVolume === null) return null
   const isKnownAtStart = bars.coverage.coversStartOf(minuteMs)
   const atStart = minuteMs === sessionOpenMs ? 0 : (before?.dayVolume ?? null)
-  return minuteVolume(
-    row?.dayVolume ?? null,
-    row?.baseVolume ?? null,
-    isKnownAtStart ? atStart : null,
-  ).volume
+  return minuteVolume(row.dayVolume, row.baseVolume, isKnownAtStart ? atStart : null).volume
 }
 
 function legOf(final: FinalBar | null | undefined): LegInput | null {

@@ -4,6 +4,7 @@
  * the close of the minute.
  */
 import { DISTRIBUTION_PERIOD_MS, METRICS_PERIOD_MS } from '../../limits.ts'
+import type { MarketCalendar } from '../../market/calendar.ts'
 import type { Instrument } from '../../market/instrument.ts'
 import { instrumentKey } from '../../market/instrument.ts'
 import { floorToMinute } from '../../market/ist.ts'
@@ -13,14 +14,16 @@ import type { LiveChain, LiveChains } from './live-chains.ts'
 
 export class LiveMetrics {
   readonly #chains: LiveChains
+  readonly #calendar: MarketCalendar
   readonly #isMine: (symbol: string) => boolean
   readonly #metricsWritten = new Map<string, number>()
   readonly #distributionWritten = new Map<string, number>()
   #metricsAtMs = Number.NEGATIVE_INFINITY
   #distributionAtMs = Number.NEGATIVE_INFINITY
 
-  constructor(chains: LiveChains, isMine: (symbol: string) => boolean) {
+  constructor(chains: LiveChains, calendar: MarketCalendar, isMine: (symbol: string) => boolean) {
     this.#chains = chains
+    this.#calendar = calendar
     this.#isMine = isMine
   }
 
@@ -34,8 +37,9 @@ export class LiveMetrics {
     if (marketMs === null || nowMs - this.#distributionAtMs < DISTRIBUTION_PERIOD_MS) return []
     this.#distributionAtMs = nowMs
     const previousOi = (instrument: Instrument) =>
-      this.#chains.quote(instrumentKey(instrument.exchange, instrument.tradingsymbol))?.bars
-        .oiPreviousClose ?? null
+      this.#chains
+        .quote(instrumentKey(instrument.exchange, instrument.tradingsymbol))
+        ?.bars.previousOiAt(marketMs) ?? null
     return this.#changed(this.#distributionWritten, marketMs).flatMap((chain) =>
       distributionRows(chain, previousOi),
     )
@@ -45,8 +49,8 @@ export class LiveMetrics {
   #changed(written: Map<string, number>, marketMs: number): LiveChain[] {
     const openMinuteMs = floorToMinute(marketMs)
     const changed: LiveChain[] = []
-    for (const { symbol, expiry } of this.#chains.liveSeries()) {
-      if (!this.#isMine(symbol)) continue
+    for (const { symbol, expiry, segment } of this.#chains.liveSeries()) {
+      if (!this.#isMine(symbol) || !this.#isOpen(segment, expiry, openMinuteMs)) continue
       const key = `${symbol}|${expiry}`
       const version = this.#chains.seriesVersion(symbol, expiry)
       if (written.get(key) === version) continue
@@ -56,5 +60,13 @@ export class LiveMetrics {
       if (chain.input.some(({ call, put }) => call !== null || put !== null)) changed.push(chain)
     }
     return changed
+  }
+
+  /** Before the open and after the series' close there is no minute to write. */
+  #isOpen(segment: string, expiry: string, minuteMs: number): boolean {
+    return (
+      this.#calendar.isOpen(segment, minuteMs) &&
+      minuteMs < this.#calendar.expiryCloseMs(segment, expiry)
+    )
   }
 }

@@ -253,7 +253,7 @@ function presentLeg(
   const ltp = quote?.lastPrice ?? null
   const previousClose = quote?.previousClose ?? null
   const oi = quote?.openInterest ?? null
-  const oiBefore = quote?.bars.oiPreviousClose ?? null
+  const oiBefore = quote?.bars.previousOiAt(quote.quotedMs) ?? null
   return {
     tradingsymbol: instrument.tradingsymbol,
     instrument_token: instrument.token,

@@ -26,7 +26,6 @@ export function buildCommit(
   clock: Clock,
 ): LiveCommit {
   const bars = barRows(books, chains)
-  const { changed, removed } = books.takeCoverage()
   const marketMs = books.marketTimeMs
   const nowMs = clock.elapsedMs()
   return {
@@ -36,8 +35,7 @@ export function buildCommit(
     ...bars,
     metrics: metrics.takeMetrics(nowMs, marketMs),
     distribution: metrics.takeDistribution(nowMs, marketMs),
-    coverage: changed,
-    coverageRemoved: removed,
+    coverage: books.takeCoverage(),
     gaps: books.gaps.takeDirty(),
     ledger: books.takeLedger(),
     due: books.due.takeUnwritten(),

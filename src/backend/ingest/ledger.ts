@@ -60,11 +60,15 @@ export class Ledger {
   }
 
   folded(): void {
-    this.#open().folded++
+    const entry = this.#open()
+    entry.folded++
+    this.#dirty.add(entry)
   }
 
   notFolded(reason: string): void {
-    const { notFolded } = this.#open()
+    const entry = this.#open()
+    this.#dirty.add(entry)
+    const { notFolded } = entry
     notFolded[reason] = (notFolded[reason] ?? 0) + 1
   }
 

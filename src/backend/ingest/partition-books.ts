@@ -18,14 +18,7 @@ import { type Instrument, instrumentKey } from '../../market/instrument.ts'
 import { DAY_MS, floorToMinute, MINUTE_MS } from '../../market/ist.ts'
 import type { JournalledTick } from '../../market/tick.ts'
 import { InstrumentBars, type SessionLookup } from '../bars/instrument-bars.ts'
-import type {
-  CoverageKey,
-  CoverageRow,
-  DueMinute,
-  FeedGapRow,
-  LedgerRow,
-  SourcePosition,
-} from '../ports.ts'
+import type { CoverageRow, DueMinute, FeedGapRow, LedgerRow, SourcePosition } from '../ports.ts'
 import { DueMinutes } from './due-minutes.ts'
 import { GapBook } from './gap-book.ts'
 import { Ledger } from './ledger.ts'
@@ -88,7 +81,6 @@ export class PartitionBooks {
   readonly #sources = new Map<string, Source>()
   readonly #storedCoverage = new Map<string, CoverageRow[]>()
   readonly #coverageDirty = new Set<InstrumentBars>()
-  readonly #coverageRemoved: CoverageKey[] = []
   readonly #sessionOf: SessionLookup
   readonly #observer: TickObserver
   readonly #dirtyBars = new Set<InstrumentBars>()
@@ -282,7 +274,7 @@ export class PartitionBooks {
     return dirty
   }
 
-  takeCoverage(): { changed: CoverageRow[]; removed: CoverageKey[] } {
+  takeCoverage(): CoverageRow[] {
     const changed: CoverageRow[] = []
     for (const { instrument, coverage } of this.#coverageDirty) {
       const { exchange, tradingsymbol } = instrument
@@ -291,9 +283,7 @@ export class PartitionBooks {
       }
     }
     this.#coverageDirty.clear()
-    const written = new Set(changed.map(coverageName))
-    const removed = this.#coverageRemoved.splice(0).filter((row) => !written.has(coverageName(row)))
-    return { changed, removed }
+    return changed
   }
 
   takeLedger(): LedgerRow[] {
@@ -418,13 +408,8 @@ export class PartitionBooks {
   }
 
   #endCoverage(bars: InstrumentBars, toMs: number): void {
-    const touched = bars.coverage.end(toMs)
-    if (touched.length === 0) return
+    if (!bars.coverage.end(toMs)) return
     this.#coverageDirty.add(bars)
-    const { exchange, tradingsymbol } = bars.instrument
-    for (const { fromMs } of touched) {
-      if (fromMs >= toMs) this.#coverageRemoved.push({ exchange, tradingsymbol, fromMs })
-    }
     const firstMs = floorToMinute(toMs)
     for (let minuteMs = firstMs; minuteMs < this.closedBeforeMs; minuteMs += MINUTE_MS) {
       this.#makeDue(bars, minuteMs, 'gap')
@@ -490,10 +475,6 @@ export class PartitionBooks {
       if (mode !== null) this.#beginCoverage(bars, toMs, mode)
     }
   }
-}
-
-function coverageName({ exchange, tradingsymbol, fromMs }: CoverageKey): string {
-  return `${exchange}:${tradingsymbol}:${fromMs}`
 }
 
 /** Minutes that end at least the allowed lateness before market time are closed. */

@@ -369,7 +369,6 @@ class Session {
         this.#noteReceived(record.tick.receivedAtMs)
       } else {
         this.#books.applyControl(producer, record.sequence, record.control)
-        if (record.control.kind === 'clock') await this.#loader.refreshPreviousCloses()
       }
       i++
       this.#deps.counters.records++

@@ -1,7 +1,7 @@
 /**
  * Brings stored rows into the memory of a partition's writer: all resident minutes of an instrument
- * seen for the first time, single older minutes that a late tick needs, and the previous date's
- * closing open interest.
+ * seen for the first time (with the previous date's closing open interest), and single older minutes
+ * that a late tick needs.
  */
 import { PREVIOUS_CLOSE_DAYS } from '../../limits.ts'
 import { DAY_MS, startOfDateMs } from '../../market/ist.ts'
@@ -41,15 +41,6 @@ export class RowLoader {
     if (minutes.length > 0) await this.#loadMinutes(minutes)
   }
 
-  /** Looks up the previous date's closing OI where a new trading date has begun. */
-  async refreshPreviousCloses(): Promise<void> {
-    const stale: InstrumentBars[] = []
-    for (const bars of this.#books.instruments.values()) {
-      if (bars.isLoaded && this.#dateOf(bars) !== bars.oiPreviousCloseFor) stale.push(bars)
-    }
-    if (stale.length > 0) await this.#loadPreviousCloses(stale)
-  }
-
   async #loadResident(instruments: readonly InstrumentBars[]): Promise<void> {
     const { residentFromMs } = this.#books
     const identities = instruments.map((bars) => bars.identity)
@@ -68,7 +59,7 @@ export class RowLoader {
       this.#chains.seed(bars, row)
     }
     for (const bars of instruments) bars.isLoaded = true
-    await this.#loadPreviousCloses(instruments)
+    await this.#loadPreviousOi(instruments)
   }
 
   async #loadMinutes(
@@ -83,36 +74,18 @@ export class RowLoader {
     for (const { bars, minuteMs } of minutes) bars.adoptAbsence(minuteMs)
   }
 
-  async #loadPreviousCloses(instruments: readonly InstrumentBars[]): Promise<void> {
-    const derivatives = instruments.filter(
-      ({ instrument }) => instrument.kind === 'option' || instrument.kind === 'future',
+  /** What the open minute shows; final values look it up again when the date before is final. */
+  async #loadPreviousOi(instruments: readonly InstrumentBars[]): Promise<void> {
+    const nowMs = this.#books.marketTimeMs ?? this.#books.closedBeforeMs
+    const derivatives = instruments.filter(({ instrument }) => instrument.expiry !== null)
+    const date = this.#tradingDateOf('', nowMs)
+    const startMs = startOfDateMs(date)
+    const byName = new Map(derivatives.map((bars) => [bars.instrument.tradingsymbol, bars]))
+    const rows = await this.#store.loadLatestBefore(
+      derivatives.map((bars) => bars.identity),
+      startMs - PREVIOUS_CLOSE_DAYS * DAY_MS,
+      startMs,
     )
-    const dates = new Map<string, InstrumentBars[]>()
-    for (const bars of instruments) bars.oiPreviousCloseFor = this.#dateOf(bars)
-    for (const bars of derivatives) {
-      const date = this.#dateOf(bars)
-      dates.set(date, [...(dates.get(date) ?? []), bars])
-    }
-    for (const [date, group] of dates) {
-      const startMs = startOfDateMs(date)
-      const byName = new Map(group.map((bars) => [bars.instrument.tradingsymbol, bars]))
-      for (const bars of group) bars.oiPreviousClose = null
-      const rows = await this.#store.loadLatestBefore(
-        group.map((bars) => bars.identity),
-        startMs - PREVIOUS_CLOSE_DAYS * DAY_MS,
-        startMs,
-      )
-      for (const row of rows) {
-        const bars = byName.get(row.tradingsymbol)
-        if (bars) bars.oiPreviousClose = row.oi
-      }
-    }
-  }
-
-  #dateOf(bars: InstrumentBars): string {
-    return this.#tradingDateOf(
-      bars.instrument.segment,
-      this.#books.marketTimeMs ?? this.#books.closedBeforeMs,
-    )
+    for (const row of rows) byName.get(row.tradingsymbol)?.previousOi.set(date, row.oi)
   }
 }

@@ -2,7 +2,9 @@
 import type { Clock } from '../../kit/clock.ts'
 import { LatencyHistogram } from '../../kit/latency-histogram.ts'
 import type { Log } from '../../kit/log.ts'
+import type { SessionBounds } from '../../market/attribution.ts'
 import type { MarketCalendar } from '../../market/calendar.ts'
+import type { Instrument } from '../../market/instrument.ts'
 import type { InstrumentMaster } from '../../market/instrument-master.ts'
 import { istDate } from '../../market/ist.ts'
 import { partitionOf } from '../../market/underlying.ts'
@@ -65,11 +67,11 @@ export function startIngest(options: IngestOptions): Ingest {
       partition,
       logs: options.logs,
       stores: options.stores,
-      sessionOf: (segment, atMs) => calendar.session(segment, istDate(atMs)),
+      sessionOf: (instrument, atMs) => sessionOf(instrument, atMs, calendar),
       isMine,
       tradingDateOf: (segment, atMs) => calendar.tradingDateOf(segment, atMs),
       chains,
-      metrics: new LiveMetrics(chains, isMine),
+      metrics: new LiveMetrics(chains, calendar, isMine),
       minuteClose: new MinuteClose(
         calendar,
         () => chains.master,
@@ -97,4 +99,17 @@ export function startIngest(options: IngestOptions): Ingest {
       await Promise.all(writers.map((writer) => writer.stop()))
     },
   }
+}
+
+function sessionOf(
+  { segment, expiry }: Instrument,
+  atMs: number,
+  calendar: MarketCalendar,
+): SessionBounds | undefined {
+  const date = istDate(atMs)
+  const session = calendar.session(segment, date)
+  if (session === undefined || expiry === null || date < expiry) return session
+  if (date > expiry) return undefined
+  const closeMs = Math.min(session.closeMs, calendar.expiryCloseMs(segment, expiry))
+  return { openMs: session.openMs, closeMs }
 }

@@ -68,7 +68,7 @@ export class LiveMarket {
     let bars = this.#bars.get(key)
     if (bars === undefined) {
       const coverage = new Coverage([{ fromMs: 0, toMs: Number.POSITIVE_INFINITY, mode: 'full' }])
-      bars = new InstrumentBars(instrument, coverage, (segment, atMs) =>
+      bars = new InstrumentBars(instrument, coverage, ({ segment }, atMs) =>
         calendar.session(segment, istDate(atMs)),
       )
       this.#bars.set(key, bars)
