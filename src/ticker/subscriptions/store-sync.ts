@@ -33,6 +33,7 @@ export class StoreSync {
   #attempt = 0
   #cancelRetry: (() => void) | undefined
   #lastError: string | null = null
+  #isBegun = false
   #isStopped = false
 
   constructor(deps: StoreSyncDeps) {
@@ -47,6 +48,15 @@ export class StoreSync {
   /** Why it does not take them; null while it does. */
   get lastError(): string | null {
     return this.#lastError
+  }
+
+  /**
+   * Writing may begin: what the store held has been read. Before that a write could undo what
+   * somebody has changed in the table.
+   */
+  begin(): void {
+    this.#isBegun = true
+    this.#start()
   }
 
   write(keys: Iterable<string>): void {
@@ -71,7 +81,7 @@ export class StoreSync {
 
   #start(): void {
     if (this.#running !== undefined || this.#cancelRetry !== undefined || this.#isStopped) return
-    if (this.#due.size === 0) return
+    if (!this.#isBegun || this.#due.size === 0) return
     this.#running = this.#run().finally(() => {
       this.#running = undefined
       this.#start()

@@ -33,7 +33,10 @@ export interface Subscription {
   readonly lastTickAtMs: number | null
   readonly lastError: string | null
   readonly removedAtMs: number | null
-  /** False while the store does not have it as it is here. */
+  /**
+   * False while the store does not know what was asked for: holders, mode, priority, the end. What has
+   * become of it is the ticker's to say and does not count.
+   */
   readonly isStored: boolean
 }
 

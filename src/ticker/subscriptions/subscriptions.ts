@@ -127,6 +127,7 @@ export class Subscriptions {
     const { fromStore, toStore } = mergeSubscriptions(this.#byKey, stored)
     for (const row of fromStore) this.#takeOver(row)
     this.#sync?.write(toStore.map(keyOf))
+    this.#sync?.begin()
     this.#copy.schedule()
     this.onMaster()
   }
@@ -168,7 +169,7 @@ export class Subscriptions {
         this.#end(subscription, 'request')
         removed.push(token)
       } else {
-        if (holders.length < subscription.holders.length) this.#change({ ...subscription, holders })
+        if (holders.length < subscription.holders.length) this.#ask({ ...subscription, holders })
         kept.push({ ...subscription, holders })
       }
     }
@@ -188,7 +189,7 @@ export class Subscriptions {
       const subscription = this.#current(token)
       if (subscription?.status !== 'pending') continue
       const activatedAtMs = subscription.activatedAtMs ?? nowMs
-      this.#change({ ...subscription, status: 'active', activatedAtMs, lastError: null })
+      this.#note({ ...subscription, status: 'active', activatedAtMs, lastError: null })
     }
   }
 
@@ -197,7 +198,7 @@ export class Subscriptions {
     const subscription = this.#current(instrument.token)
     if (subscription === undefined || subscription.firstTickAtMs !== null) return
     const live = { ...subscription, firstTickAtMs: firstTickAtMs ?? this.#deps.clock.nowMs() }
-    this.#change(live)
+    this.#note(live)
     this.#announce([about('subscription_live', live)])
   }
 
@@ -243,7 +244,7 @@ export class Subscriptions {
 
   #begin({ instrument, mode, priority }: ResolvedRequest, holder: string): void {
     const request = { mode, priority, holder }
-    this.#change(newSubscription(instrument, request, this.#deps.clock.nowMs()))
+    this.#ask(newSubscription(instrument, request, this.#deps.clock.nowMs()))
   }
 
   /** A mode is lowered only by whoever holds it alone: others may need what it carries. */
@@ -259,7 +260,7 @@ export class Subscriptions {
     const isSame =
       next.holders === known.holders && next.mode === known.mode && next.priority === known.priority
     if (isSame) return
-    this.#change(next)
+    this.#ask(next)
     if (next.slot !== undefined) this.#carry(next, next.slot)
   }
 
@@ -273,7 +274,7 @@ export class Subscriptions {
       holders: [],
       removedAtMs: this.#deps.clock.nowMs(),
     }
-    this.#change(ended)
+    this.#ask(ended)
     this.firstTicks.gone(token)
     this.#forgetOldest()
     this.#announce([
@@ -304,7 +305,7 @@ export class Subscriptions {
       if (this.#keyByToken.get(before) === keyOf(subscription)) this.#keyByToken.delete(before)
     }
     const next = { ...subscription, instrument }
-    this.#change(next)
+    this.#note(next)
     if (next.slot !== undefined) this.#carry(next, next.slot)
   }
 
@@ -325,7 +326,7 @@ export class Subscriptions {
       return
     }
     const { mode, priority, holders } = taken
-    this.#change({ ...known, mode, priority, holders })
+    this.#note({ ...known, mode, priority, holders })
     if (known.slot !== undefined) this.#carry({ ...known, mode, priority }, known.slot)
   }
 
@@ -342,12 +343,12 @@ export class Subscriptions {
     const plan = this.#deps.pool.plan(wanting)
     const placed = plan.placed.map(({ item, slot }) => {
       const next: Subscription = { ...item, slot, status: 'pending', lastError: null }
-      this.#change(next)
+      this.#note(next)
       this.#carry(next, slot)
       return next
     })
     for (const item of plan.unplaced) {
-      this.#change({ ...item, status: 'failed', lastError: plan.reason ?? null })
+      this.#note({ ...item, status: 'failed', lastError: plan.reason ?? null })
     }
     return { placed, reason: plan.reason }
   }
@@ -374,8 +375,14 @@ export class Subscriptions {
     if (!isTaken || isLive(subscription)) this.#keyByToken.set(token, key)
   }
 
-  #change(subscription: Subscription): void {
-    this.#install({ ...subscription, isStored: false })
+  /** Something else is wanted than before. */
+  #ask(subscription: Subscription): void {
+    this.#note({ ...subscription, isStored: false })
+  }
+
+  /** Something has become of it. */
+  #note(subscription: Subscription): void {
+    this.#install(subscription)
     this.#copy.schedule()
     this.#sync?.write([keyOf(subscription)])
   }
