@@ -71,7 +71,7 @@ export class Instruments {
   }
 
   /**
-   * Loads a master. With a copy of today the broker is not waited for; else it is, and where it does
+   * Loads a master. With a copy that is not old the broker is not waited for; else it is, and where it does
    * not answer whatever copy there is is used while it is asked again and again.
    */
   async start(): Promise<void> {
@@ -89,7 +89,7 @@ export class Instruments {
 
   /** Once a minute: gets the dump of a new trading day. */
   check(): void {
-    if (this.#cancelRetry !== undefined || !this.#deps.calendar.isTradingDay(this.#today)) return
+    if (this.#cancelRetry !== undefined) return
     if ((this.#fetchedAtMs ?? 0) < this.#dueSinceMs) void this.#load()
   }
 
@@ -103,11 +103,13 @@ export class Instruments {
     return istDate(this.#deps.marketTimeMs())
   }
 
-  /** A dump that was fetched before this instant is an old one: 08:30 of today, before it midnight. */
+  /** A dump that was fetched before this instant is an old one: the last 08:30 of a trading day. */
   get #dueSinceMs(): number {
-    const midnightMs = startOfDateMs(this.#today)
-    const dumpMs = midnightMs + DUMP_MINUTE * MINUTE_MS
-    return this.#deps.marketTimeMs() >= dumpMs ? dumpMs : midnightMs
+    const { calendar, marketTimeMs } = this.#deps
+    const today = this.#today
+    const dumpMs = dumpTimeMs(today)
+    if (calendar.isTradingDay(today) && marketTimeMs() >= dumpMs) return dumpMs
+    return dumpTimeMs(calendar.previousTradingDay(today))
   }
 
   /** Never rejects: what goes wrong is tried again later. */
@@ -186,4 +188,8 @@ export class Instruments {
   get isFromBroker(): boolean {
     return this.#fetchedAtMs !== undefined && !this.#isCopy
   }
+}
+
+function dumpTimeMs(date: string): number {
+  return startOfDateMs(date) + DUMP_MINUTE * MINUTE_MS
 }

@@ -1,0 +1,288 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { LatencyHistogram } from '../../../src/kit/latency-histogram.ts'
+import { KiteError } from '../../../src/kite/kite-error.ts'
+import type { KiteSocketHandlers } from '../../../src/kite/socket.ts'
+import { TICKER_RECONNECT_FIRST_MS } from '../../../src/limits.ts'
+import type { TickMode } from '../../../src/market/tick.ts'
+import type { BrokerSocket } from '../../../src/ticker/broker.ts'
+import { Connection } from '../../../src/ticker/connection/connection.ts'
+import { Feed } from '../../../src/ticker/feed/feed.ts'
+import { MarketTime } from '../../../src/ticker/feed/market-time.ts'
+import { frameOf, option } from '../support/contracts.ts'
+import { MemoryJournal } from '../support/memory-journal.ts'
+import { keptLog } from '../support/silent-log.ts'
+import { START_MS, TestClock } from '../support/test-clock.ts'
+
+const SLOT = { account: 'main', connection: 1 }
+const CALL = option(26_000, 'CE')
+const PUT = option(26_000, 'PE')
+const MUTE_AFTER_MS = 10_000
+
+class FakeSocket implements BrokerSocket {
+  readonly told: string[] = []
+  isPaused = false
+  isClosed = false
+  readonly handlers: KiteSocketHandlers
+
+  constructor(handlers: KiteSocketHandlers) {
+    this.handlers = handlers
+  }
+
+  async subscribe(tokens: readonly number[]): Promise<void> {
+    this.told.push(`subscribe ${tokens.length}`)
+  }
+
+  async unsubscribe(tokens: readonly number[]): Promise<void> {
+    this.told.push(`unsubscribe ${tokens.length}`)
+  }
+
+  async setMode(mode: TickMode, tokens: readonly number[]): Promise<void> {
+    this.told.push(`${mode} ${tokens.length}`)
+  }
+
+  pause(): void {
+    this.isPaused = true
+  }
+
+  resume(): void {
+    this.isPaused = false
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true
+  }
+}
+
+interface Attempt {
+  readonly signal: AbortSignal
+  accept(): Promise<FakeSocket>
+  refuse(error: KiteError): Promise<void>
+}
+
+let clock: TestClock
+let attempts: Attempt[]
+let gaps: string[]
+let reports: string[]
+let subscribed: number[]
+let feed: Feed
+let connection: Connection
+
+beforeEach(() => {
+  clock = new TestClock()
+  attempts = []
+  gaps = []
+  reports = []
+  subscribed = []
+  const log = keptLog()
+  feed = new Feed({
+    journal: new MemoryJournal(1),
+    partitions: 1,
+    clock,
+    log,
+    marketTime: new MarketTime({ clock, speed: 1, startMs: START_MS }),
+    journalLatency: new LatencyHistogram(),
+    rejections: () => ({ value: 0 }),
+    onPause: () => undefined,
+    onFirstTick: () => undefined,
+    onGapOpened: () => undefined,
+    onGapClosed: () => undefined,
+  })
+  connection = new Connection({
+    slot: SLOT,
+    clock,
+    log,
+    random: () => 1,
+    muteAfterMs: MUTE_AFTER_MS,
+    openSocket: (handlers, signal) =>
+      new Promise((resolve, reject) => {
+        attempts.push({
+          signal,
+          accept: async () => {
+            const socket = new FakeSocket(handlers)
+            resolve(socket)
+            await turn()
+            return socket
+          },
+          refuse: async (error) => {
+            reject(error)
+            await turn()
+          },
+        })
+      }),
+    openSession: (slot) => feed.openSession(slot),
+    onGap: (reason) => gaps.push(reason),
+    onReport: (news) => reports.push(news),
+    onSubscribed: (tokens) => subscribed.push(...tokens),
+  })
+  for (const instrument of [CALL, PUT]) feed.coverage.want(instrument, 'full', SLOT)
+})
+
+describe('a connection', () => {
+  it('opens when there is something to carry, and closes when there is nothing more', async () => {
+    expect(attempts).toHaveLength(0)
+    want(CALL.token)
+    const socket = await accept()
+    expect(socket.told).toEqual(['subscribe 1', 'full 1'])
+    expect(subscribed).toEqual([CALL.token])
+    connection.unwant(CALL.token)
+    expect(socket.isClosed).toBe(true)
+    expect(gaps).toEqual([])
+    expect(connection.state.kind).toBe('idle')
+  })
+
+  it('gathers the changes of one turn in one message', async () => {
+    want(CALL.token)
+    const socket = await accept()
+    socket.told.length = 0
+    for (let token = 1; token <= 500; token++) want(token)
+    await turn()
+    expect(socket.told).toEqual(['subscribe 500', 'full 500'])
+  })
+
+  it('comes back after a drop, tells everything anew, and hears no more of the old socket', async () => {
+    want(CALL.token, PUT.token)
+    const old = await accept()
+    tick(old)
+    drop(old)
+    expect(gaps).toEqual(['disconnect'])
+    clock.advance(TICKER_RECONNECT_FIRST_MS - 1)
+    expect(attempts).toHaveLength(1)
+    clock.advance(1)
+    expect(attempts).toHaveLength(2)
+    const next = await accept()
+    expect(next.told).toEqual(['subscribe 2', 'full 2'])
+    const before = connection.session?.packets
+    tick(old)
+    drop(old)
+    expect(connection.session?.packets).toBe(before)
+    expect(connection.state.kind).toBe('open')
+    expect(connection.reconnects).toBe(1)
+  })
+
+  it('closes a socket that opens after nobody wants it any more', async () => {
+    want(CALL.token)
+    connection.unwant(CALL.token)
+    expect(attempts[0]?.signal.aborted).toBe(true)
+    const late = await accept()
+    expect(late.isClosed).toBe(true)
+    expect(connection.state.kind).toBe('idle')
+  })
+
+  it('waits as long as a 429 says, and long after a 403, but not once there is a new token', async () => {
+    want(CALL.token)
+    await refuse('too_many_connections', 7_000)
+    clock.advance(6_999)
+    expect(attempts).toHaveLength(1)
+    clock.advance(1)
+    expect(attempts).toHaveLength(2)
+    await refuse('forbidden')
+    clock.advance(30_000)
+    expect(attempts).toHaveLength(2)
+    connection.retryNow()
+    expect(attempts).toHaveLength(3)
+    await accept()
+    expect(reports).toEqual(['busy', 'refused', 'accepted'])
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  it('after a clock step reopens inside a gap', async () => {
+    want(CALL.token)
+    const socket = await accept()
+    tick(socket)
+    connection.onClockStep()
+    expect(gaps).toEqual(['clock_step'])
+    expect(socket.isClosed).toBe(true)
+    expect(connection.state.kind).toBe('waiting')
+  })
+
+  it('stopped leaves no timer and opens nothing again', async () => {
+    want(CALL.token)
+    await refuse('network')
+    await connection.stop()
+    expect(clock.pendingTimers).toBe(0)
+    connection.retryNow()
+    want(PUT.token)
+    clock.advance(100_000)
+    expect(attempts).toHaveLength(1)
+    expect(gaps).toEqual([])
+  })
+})
+
+describe('a silent socket', () => {
+  it('is mute after the configured silence, heartbeats or not', async () => {
+    want(CALL.token)
+    const socket = await accept()
+    tick(socket)
+    connection.check(true)
+    for (let second = 1; second < 10; second++) {
+      clock.advance(1_000)
+      socket.handlers.onFrame(Buffer.from([0]), clock.nowMs())
+      connection.check(true)
+    }
+    expect(gaps).toEqual([])
+    clock.advance(1_000)
+    connection.check(true)
+    expect(gaps).toEqual(['mute'])
+    expect(socket.isClosed).toBe(true)
+  })
+
+  it('is not mute out of session, and has its full time from the opening bell on', async () => {
+    want(CALL.token)
+    tick(await accept())
+    clock.advance(10 * 3_600_000)
+    connection.check(false)
+    connection.check(true)
+    clock.advance(MUTE_AFTER_MS - 1)
+    connection.check(true)
+    expect(gaps).toEqual([])
+    clock.advance(1)
+    connection.check(true)
+    expect(gaps).toEqual(['mute'])
+  })
+
+  it('is not mute while we do not read it', async () => {
+    want(CALL.token)
+    const socket = await accept()
+    tick(socket)
+    connection.check(true)
+    connection.setPaused(true)
+    expect(socket.isPaused).toBe(true)
+    clock.advance(5 * MUTE_AFTER_MS)
+    connection.check(true)
+    connection.setPaused(false)
+    connection.check(true)
+    expect([socket.isPaused, gaps]).toEqual([false, []])
+    clock.advance(MUTE_AFTER_MS)
+    connection.check(true)
+    expect(gaps).toEqual(['mute'])
+  })
+})
+
+function want(...tokens: number[]): void {
+  for (const token of tokens) connection.want(token, { mode: 'full', priority: 'normal' })
+}
+
+async function accept(): Promise<FakeSocket> {
+  const attempt = attempts.at(-1)
+  if (attempt === undefined) throw new Error('nothing was opened')
+  return attempt.accept()
+}
+
+async function refuse(
+  code: ConstructorParameters<typeof KiteError>[0],
+  retryAfterMs?: number,
+): Promise<void> {
+  await attempts.at(-1)?.refuse(new KiteError(code, 'no', { retryAfterMs }))
+}
+
+function tick(socket: FakeSocket): void {
+  socket.handlers.onFrame(frameOf([CALL.token]), clock.nowMs())
+}
+
+function drop(socket: FakeSocket): void {
+  socket.handlers.onClose({ code: 1006, reason: '', error: undefined })
+}
+
+async function turn(): Promise<void> {
+  for (let i = 0; i < 5; i++) await Promise.resolve()
+}
