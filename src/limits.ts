@@ -163,7 +163,7 @@ export const API_PROBE_TIMEOUT_MS = 2_000
 /** A log that has not gone on for so long stands still; one that is older than this is behind. */
 export const API_LOG_STANDS_AFTER_MS = 10_000
 /** Contracts of one statement that reads their day: some 400 rows each. */
-export const API_DAYS_PER_STATEMENT = 25
+export const API_DAYS_PER_STATEMENT = 10
 
 // Live stream (server and page)
 

@@ -326,7 +326,7 @@ export interface StoreOpener {
   classify(error: unknown): StoreFailure
 }
 
-/** One option of a stored chain: the distribution's figures, and those of its bar where there is one. */
+/** One option of a stored chain: its bar's figures, and the distribution's where it has no bar. */
 export interface StoredLeg {
   readonly strike: number
   readonly optionType: OptionType

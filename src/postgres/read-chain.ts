@@ -144,7 +144,10 @@ const NEWEST_MINUTE = `
   ORDER BY m.bucket_time DESC
   LIMIT 1`
 
-/** Each side of each strike, with its bar of that minute; a snapshot's strike may have none. */
+/**
+ * Each side of each strike, with its bar of that minute. The bar's figures come first: while the
+ * minute is open the distribution is some seconds older. A snapshot's strike may have no bar.
+ */
 const LEGS = `
   SELECT
     d.strike, side.option_type, side.tradingsymbol,
@@ -153,8 +156,15 @@ const LEGS = `
       (SELECT e.instrument_token FROM fo_option_strike_bars AS e
        WHERE e.tradingsymbol = side.tradingsymbol ORDER BY e.bucket_time DESC LIMIT 1)
     ) AS instrument_token,
-    side.ltp, b.bid, b.ask, side.volume, side.oi, b.oi_prev_close, side.oi_change,
-    side.iv, b.iv_raw, b.iv_reason, side.delta, side.gamma, side.theta, side.vega,
+    coalesce(b.close, side.ltp) AS ltp, b.bid, b.ask,
+    coalesce(b.day_volume, side.volume) AS volume,
+    coalesce(b.oi, side.oi) AS oi, b.oi_prev_close,
+    coalesce(b.oi_change, side.oi_change) AS oi_change,
+    CASE WHEN own.is_analysed THEN b.iv ELSE side.iv END AS iv, b.iv_raw, b.iv_reason,
+    CASE WHEN own.is_analysed THEN b.delta ELSE side.delta END AS delta,
+    CASE WHEN own.is_analysed THEN b.gamma ELSE side.gamma END AS gamma,
+    CASE WHEN own.is_analysed THEN b.theta ELSE side.theta END AS theta,
+    CASE WHEN own.is_analysed THEN b.vega ELSE side.vega END AS vega,
     b.source, b.complete, b.close_key, b.quote_key
   FROM fo_strike_distribution AS d
   CROSS JOIN LATERAL (
@@ -166,6 +176,9 @@ const LEGS = `
   ) AS side (option_type, tradingsymbol, ltp, oi, oi_change, volume, iv, delta, gamma, theta, vega)
   LEFT JOIN fo_option_strike_bars AS b
     ON b.tradingsymbol = side.tradingsymbol AND b.bucket_time = $3
+  CROSS JOIN LATERAL (
+    SELECT b.tradingsymbol IS NOT NULL AND b.iv_reason IS DISTINCT FROM 'pending'
+  ) AS own (is_analysed)
   WHERE d.symbol = $1 AND d.expiry = $2 AND d.bucket_time = $3 AND side.tradingsymbol IS NOT NULL
   ORDER BY d.strike, side.option_type`
 
@@ -190,17 +203,14 @@ const FIRST_EXPIRY = `
 const TRADED = "(b.open_key IS NOT NULL OR b.source <> 'live')"
 
 const DAYS = `
-  SELECT n.tradingsymbol, first.open, range.high, range.low, before.close AS previous_close
+  SELECT n.tradingsymbol, day.open, day.high, day.low, before.close AS previous_close
   FROM unnest($1::text[]) AS n (tradingsymbol)
-  LEFT JOIN LATERAL (
-    SELECT b.open FROM fo_option_strike_bars AS b
+  CROSS JOIN LATERAL (
+    SELECT (array_agg(b.open ORDER BY b.bucket_time))[1] AS open,
+      max(b.high) AS high, min(b.low) AS low
+    FROM fo_option_strike_bars AS b
     WHERE b.tradingsymbol = n.tradingsymbol AND b.bucket_time BETWEEN $2 AND $3 AND ${TRADED}
-    ORDER BY b.bucket_time LIMIT 1
-  ) AS first ON true
-  LEFT JOIN LATERAL (
-    SELECT max(b.high) AS high, min(b.low) AS low FROM fo_option_strike_bars AS b
-    WHERE b.tradingsymbol = n.tradingsymbol AND b.bucket_time BETWEEN $2 AND $3 AND ${TRADED}
-  ) AS range ON true
+  ) AS day
   LEFT JOIN LATERAL (
     SELECT b.close FROM fo_option_strike_bars AS b
     WHERE b.tradingsymbol = n.tradingsymbol AND b.bucket_time < $2 AND b.bucket_time > $4

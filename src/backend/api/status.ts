@@ -293,13 +293,13 @@ export class Status {
     return this.#books
   }
 
-  /** The indices, and what else is streamed; not each of 200 shares. */
+  /** What is streamed; while nothing is, the indices. */
   #symbolsShown(): string[] {
     const { master } = this.#from.market.chains
-    const indices = master.derivativeSymbols.filter((symbol) => master.index(symbol) !== undefined)
     const active = this.#activeBySymbol()
     const streamed = master.derivativeSymbols.filter((symbol) => active.has(symbol))
-    return [...new Set([...indices, ...streamed])].slice(0, API_NAMES_SHOWN)
+    const indices = master.derivativeSymbols.filter((symbol) => master.index(symbol) !== undefined)
+    return (streamed.length > 0 ? streamed : indices).slice(0, API_NAMES_SHOWN)
   }
 }
 
