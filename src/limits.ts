@@ -72,10 +72,11 @@ export const TICKER_PENDING_MAX_BYTES = 24 * 1024 * 1024
 /** Rejected frames are logged at most this often, with no more than so many of their bytes. */
 export const TICKER_FAULT_LOG_PERIOD_MS = 60_000
 export const TICKER_FAULT_LOG_BYTES = 256
-/** Ended subscriptions that are kept to be shown; the oldest go. */
+/** Ended subscriptions that are kept to be shown, how many and how long (in the store too); the oldest go. */
 export const TICKER_REMOVED_KEPT = 10_000
-/** Changes are gathered this long before the own copy is written again. */
-export const TICKER_COPY_PERIOD_MS = 200
+export const TICKER_REMOVED_KEPT_MS = 30 * 86_400_000
+/** What became of subscriptions is gathered this long before the own copy is written again; requests do not wait for it. */
+export const TICKER_COPY_PERIOD_MS = 1_000
 /** Rows of one write to the store; the pauses between attempts; how often times of ticks are stored. */
 export const TICKER_STORE_CHUNK_ROWS = 500
 export const TICKER_STORE_RETRY_FIRST_MS = 500

@@ -12,6 +12,9 @@ import type { Instrument } from '../../market/instrument.ts'
 import type { InstrumentMaster } from '../../market/instrument-master.ts'
 import { strikeWindow } from '../../market/options/moneyness.ts'
 
+/** Who holds what nobody has asked for. */
+export const FIRST_HOLDER = 'auto'
+
 const SYMBOL = 'NIFTY50'
 const OTHER_INDICES = ['INDIAVIX']
 const STRIKES_EACH_SIDE = 10

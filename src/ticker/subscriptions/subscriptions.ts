@@ -6,12 +6,13 @@
 import type { LifecycleNews, RemovalReason } from '../../contract/events.ts'
 import type { Clock } from '../../kit/clock.ts'
 import type { Log } from '../../kit/log.ts'
-import { TICKER_REMOVED_KEPT } from '../../limits.ts'
+import { TICKER_REMOVED_KEPT_MS } from '../../limits.ts'
 import { type Instrument, instrumentKey } from '../../market/instrument.ts'
 import type { InstrumentMaster } from '../../market/instrument-master.ts'
 import type { Pool } from '../connection/pool.ts'
 import type { CoverageLog } from '../feed/coverage-log.ts'
 import { lowerMode, type SlotName, type Stream } from '../feed/stream.ts'
+import { removalNews, subscriptionNews } from '../lifecycle-news.ts'
 import type { StoredSubscription, SubscriptionStore } from '../ports.ts'
 import { FirstTicks } from './first-ticks.ts'
 import { instrumentOfRow } from './instrument-of-row.ts'
@@ -20,6 +21,7 @@ import { OwnCopy } from './own-copy.ts'
 import type { ResolvedRequest } from './resolve.ts'
 import { StoreSync } from './store-sync.ts'
 import { fromStored, isLive, keyOf, newSubscription, type Subscription } from './subscription.ts'
+import { SubscriptionBook } from './subscription-book.ts'
 
 export interface SubscriptionsDeps {
   readonly clock: Clock
@@ -55,9 +57,7 @@ export class Subscriptions {
   readonly #deps: SubscriptionsDeps
   readonly #copy: OwnCopy
   readonly #sync: StoreSync | undefined
-  readonly #byKey = new Map<string, Subscription>()
-  /** Of tokens that two contracts have had, the one that is streamed, or was last. */
-  readonly #keyByToken = new Map<number, string>()
+  readonly #book = new SubscriptionBook()
   #told: Promise<void> = Promise.resolve()
 
   constructor(deps: SubscriptionsDeps) {
@@ -67,13 +67,13 @@ export class Subscriptions {
       path: deps.copyPath,
       clock,
       log,
-      read: () => this.#byKey.values(),
+      read: () => this.#book.byKey.values(),
     })
     this.#sync = store && this.#newSync({ store, clock, log, random })
   }
 
   get all(): readonly Subscription[] {
-    return [...this.#byKey.values()].map((subscription) => this.#withTimes(subscription))
+    return this.#book.all().map((subscription) => this.#withTimes(subscription))
   }
 
   /** Rows that the store does not have yet, and why. */
@@ -82,13 +82,12 @@ export class Subscriptions {
   }
 
   byToken(token: number): Subscription | undefined {
-    const key = this.#keyByToken.get(token)
-    const found = key === undefined ? undefined : this.#byKey.get(key)
+    const found = this.#book.byToken(token)
     return found && this.#withTimes(found)
   }
 
   byInstrument({ exchange, tradingsymbol }: Instrument): Subscription | undefined {
-    const found = this.#byKey.get(instrumentKey(exchange, tradingsymbol))
+    const found = this.#book.get(instrumentKey(exchange, tradingsymbol))
     return found && this.#withTimes(found)
   }
 
@@ -116,7 +115,7 @@ export class Subscriptions {
   restore(copy: readonly Subscription[], stored: readonly StoredSubscription[] | undefined): void {
     for (const saved of copy) {
       const status = isLive(saved) ? 'pending' : 'removed'
-      this.#install({ ...saved, status, slot: undefined })
+      this.#book.put({ ...saved, status, slot: undefined })
     }
     if (stored === undefined) this.onMaster()
     else this.mergeStored(stored)
@@ -124,7 +123,7 @@ export class Subscriptions {
 
   /** The store has answered, at the start or later. */
   mergeStored(stored: readonly StoredSubscription[]): void {
-    const { fromStore, toStore } = mergeSubscriptions(this.#byKey, stored)
+    const { fromStore, toStore } = mergeSubscriptions(this.#book.byKey, stored)
     for (const row of fromStore) this.#takeOver(row)
     this.#sync?.write(toStore.map(keyOf))
     this.#sync?.begin()
@@ -138,16 +137,19 @@ export class Subscriptions {
     const wanting: string[] = []
     for (const request of requests) {
       const key = instrumentKey(request.instrument.exchange, request.instrument.tradingsymbol)
-      const known = this.#byKey.get(key)
+      const known = this.#book.get(key)
       keys.add(key)
       if (known !== undefined && isLive(known)) this.#hold(known, request, holder)
       else this.#begin(request, holder)
-      const now = this.#byKey.get(key)
+      const now = this.#book.get(key)
       if (now !== undefined && now.slot === undefined) wanting.push(key)
     }
     const { placed, reason } = this.#place(wanting)
-    this.#announce(placed.map((subscription) => about('subscription_created', subscription)))
-    const subscriptions = [...keys].flatMap((key) => this.#byKey.get(key) ?? [])
+    const news = placed.map((subscription) =>
+      subscriptionNews('subscription_created', subscription),
+    )
+    this.#announce(news, true)
+    const subscriptions = [...keys].flatMap((key) => this.#book.get(key) ?? [])
     return {
       subscriptions: subscriptions.filter(({ slot }) => slot !== undefined),
       refused: subscriptions
@@ -186,7 +188,7 @@ export class Subscriptions {
   onSubscribed(tokens: readonly number[]): void {
     const nowMs = this.#deps.clock.nowMs()
     for (const token of tokens) {
-      const subscription = this.#current(token)
+      const subscription = this.#book.byToken(token)
       if (subscription?.status !== 'pending') continue
       const activatedAtMs = subscription.activatedAtMs ?? nowMs
       this.#note({ ...subscription, status: 'active', activatedAtMs, lastError: null })
@@ -195,25 +197,31 @@ export class Subscriptions {
 
   onFirstTick({ instrument, firstTickAtMs }: Stream): void {
     this.firstTicks.seen(instrument.token)
-    const subscription = this.#current(instrument.token)
+    const subscription = this.#book.byToken(instrument.token)
     if (subscription === undefined || subscription.firstTickAtMs !== null) return
     const live = { ...subscription, firstTickAtMs: firstTickAtMs ?? this.#deps.clock.nowMs() }
     this.#note(live)
-    this.#announce([about('subscription_live', live)])
+    this.#announce([subscriptionNews('subscription_live', live)], false)
   }
 
   /** A dump holds: what ended or changed its token is put right, and what has no socket finds one. */
   onMaster(): void {
     const master = this.#deps.master()
-    for (const subscription of master.size === 0 ? [] : [...this.#byKey.values()]) {
-      if (isLive(subscription)) this.#compare(subscription, master)
+    const described: Subscription[] = []
+    // All that leave a token do so before others take it over.
+    for (const subscription of master.size === 0 ? [] : this.#book.all()) {
+      if (isLive(subscription)) described.push(...this.#compare(subscription, master))
+    }
+    for (const subscription of described) {
+      this.#note(subscription)
+      if (subscription.slot !== undefined) this.#carry(subscription, subscription.slot)
     }
     this.#placeAll()
   }
 
   /** Ends the contracts for which `hasEnded` holds. */
   expire(hasEnded: (instrument: Instrument) => boolean): void {
-    for (const subscription of [...this.#byKey.values()]) {
+    for (const subscription of this.#book.all()) {
       if (isLive(subscription) && hasEnded(subscription.instrument)) {
         this.#end(subscription, 'expired')
       }
@@ -223,13 +231,25 @@ export class Subscriptions {
   /** Lets the store know when each instrument ticked last. */
   writeTickTimes(): void {
     const changed: string[] = []
-    for (const [key, subscription] of this.#byKey) {
+    for (const subscription of this.#book.all()) {
       const timed = this.#withTimes(subscription)
       if (timed === subscription) continue
-      this.#byKey.set(key, timed)
-      changed.push(key)
+      this.#book.put(timed)
+      changed.push(keyOf(timed))
     }
     this.#sync?.write(changed)
+  }
+
+  /** Once a day: lets go of what ended long ago, here and in the store. */
+  async forgetOld(): Promise<void> {
+    const beforeMs = this.#deps.clock.nowMs() - TICKER_REMOVED_KEPT_MS
+    this.#book.forgetRemoved(beforeMs)
+    this.#copy.schedule()
+    try {
+      await this.#deps.store?.forgetRemoved(beforeMs)
+    } catch (error) {
+      this.#deps.log.warn({ err: error }, 'Old subscriptions stay in the store for another day')
+    }
   }
 
   async stop(): Promise<void> {
@@ -276,49 +296,33 @@ export class Subscriptions {
     }
     this.#ask(ended)
     this.firstTicks.gone(token)
-    this.#forgetOldest()
-    this.#announce([
-      {
-        event_type: 'subscription_removed',
-        instrument_token: token,
-        metadata: { ...metadataOf(subscription), reason },
-      },
-    ])
+    this.#announce([removalNews(subscription, reason)], true)
   }
 
-  #compare(subscription: Subscription, master: InstrumentMaster): void {
-    const { exchange, tradingsymbol, expiry } = subscription.instrument
+  /** The subscription as the dump describes its contract, where that has changed. */
+  #compare(subscription: Subscription, master: InstrumentMaster): readonly Subscription[] {
+    const { exchange, tradingsymbol, expiry, token } = subscription.instrument
     const instrument = master.byKey(exchange, tradingsymbol)
     if (instrument === undefined) {
       const isOver = expiry !== null && expiry < this.#deps.today()
       this.#end(subscription, isOver ? 'expired' : 'delisted')
-    } else if (JSON.stringify(instrument) !== JSON.stringify(subscription.instrument)) {
-      this.#describe(subscription, instrument)
+      return []
     }
-  }
-
-  /** The contract is the same; what the dump says of it is not, perhaps its token. */
-  #describe(subscription: Subscription, instrument: Instrument): void {
-    const before = subscription.instrument.token
-    if (before !== instrument.token) {
-      this.#release(subscription)
-      if (this.#keyByToken.get(before) === keyOf(subscription)) this.#keyByToken.delete(before)
-    }
-    const next = { ...subscription, instrument }
-    this.#note(next)
-    if (next.slot !== undefined) this.#carry(next, next.slot)
+    if (JSON.stringify(instrument) === JSON.stringify(subscription.instrument)) return []
+    if (instrument.token !== token) this.#release(subscription)
+    return [{ ...subscription, instrument }]
   }
 
   /** A row of the store that counts more than what is here. */
   #takeOver(row: StoredSubscription): void {
-    const known = this.#byKey.get(instrumentKey(row.exchange, row.tradingsymbol))
+    const known = this.#book.get(instrumentKey(row.exchange, row.tradingsymbol))
     const instrument =
       this.#deps.master().byKey(row.exchange, row.tradingsymbol) ??
       known?.instrument ??
       instrumentOfRow(row)
     const taken = fromStored(row, instrument)
     if (known === undefined || !isLive(known)) {
-      this.#install(taken)
+      this.#book.put(taken)
       return
     }
     if (!isLive(taken)) {
@@ -331,14 +335,14 @@ export class Subscriptions {
   }
 
   #placeAll(): void {
-    const wanting = [...this.#byKey].filter(([, s]) => isLive(s) && s.slot === undefined)
-    this.#place(wanting.map(([key]) => key))
+    const wanting = this.#book.all().filter((s) => isLive(s) && s.slot === undefined)
+    this.#place(wanting.map(keyOf))
   }
 
   /** Finds sockets for what has none, the urgent first. */
   #place(keys: readonly string[]): { placed: readonly Subscription[]; reason: string | undefined } {
     const wanting = keys
-      .flatMap((key) => this.#byKey.get(key) ?? [])
+      .flatMap((key) => this.#book.get(key) ?? [])
       .sort((a, b) => Number(b.priority === 'high') - Number(a.priority === 'high'))
     const plan = this.#deps.pool.plan(wanting)
     const placed = plan.placed.map(({ item, slot }) => {
@@ -366,15 +370,6 @@ export class Subscriptions {
 
   // ---------------------------------------------------------------- the books
 
-  #install(subscription: Subscription): void {
-    const key = keyOf(subscription)
-    const { token } = subscription.instrument
-    this.#byKey.set(key, subscription)
-    const other = this.#byKey.get(this.#keyByToken.get(token) ?? '')
-    const isTaken = other !== undefined && keyOf(other) !== key && isLive(other)
-    if (!isTaken || isLive(subscription)) this.#keyByToken.set(token, key)
-  }
-
   /** Something else is wanted than before. */
   #ask(subscription: Subscription): void {
     this.#note({ ...subscription, isStored: false })
@@ -382,13 +377,9 @@ export class Subscriptions {
 
   /** Something has become of it. */
   #note(subscription: Subscription): void {
-    this.#install(subscription)
+    this.#book.put(subscription)
     this.#copy.schedule()
     this.#sync?.write([keyOf(subscription)])
-  }
-
-  #current(token: number): Subscription | undefined {
-    return this.#byKey.get(this.#keyByToken.get(token) ?? '')
   }
 
   #withTimes(subscription: Subscription): Subscription {
@@ -401,24 +392,11 @@ export class Subscriptions {
     return { ...subscription, lastTickAtMs }
   }
 
-  #forgetOldest(): void {
-    const removed = [...this.#byKey.values()].filter((subscription) => !isLive(subscription))
-    if (removed.length <= TICKER_REMOVED_KEPT) return
-    removed.sort((a, b) => (a.removedAtMs ?? 0) - (b.removedAtMs ?? 0))
-    for (const old of removed.slice(0, removed.length - TICKER_REMOVED_KEPT)) {
-      const key = keyOf(old)
-      this.#byKey.delete(key)
-      if (this.#keyByToken.get(old.instrument.token) === key) {
-        this.#keyByToken.delete(old.instrument.token)
-      }
-    }
-  }
-
-  /** In order, each after what it says is in the own copy. */
-  #announce(news: readonly LifecycleNews[]): void {
+  /** In order; what was asked for is told after it is in the own copy. */
+  #announce(news: readonly LifecycleNews[], isAsked: boolean): void {
     if (news.length === 0) return
     this.#told = this.#told
-      .then(() => this.#copy.flush())
+      .then(() => (isAsked ? this.#copy.flush() : undefined))
       .then(() => {
         for (const item of news) this.#deps.publish(item)
       })
@@ -432,35 +410,13 @@ export class Subscriptions {
   }): StoreSync {
     return new StoreSync({
       ...deps,
-      read: (key) => this.#byKey.get(key),
+      read: (key) => this.#book.get(key),
       onStored: (key, stored) => {
         // Changed again meanwhile: it is in the queue anyway.
-        if (this.#byKey.get(key) !== stored || stored.isStored) return
-        this.#byKey.set(key, { ...stored, isStored: true })
+        if (this.#book.get(key) !== stored || stored.isStored) return
+        this.#book.put({ ...stored, isStored: true })
         this.#copy.schedule()
       },
     })
-  }
-}
-
-function about(
-  type: 'subscription_created' | 'subscription_live',
-  subscription: Subscription,
-): LifecycleNews {
-  const { token } = subscription.instrument
-  return { event_type: type, instrument_token: token, metadata: metadataOf(subscription) }
-}
-
-function metadataOf({ instrument, mode, slot }: Subscription) {
-  return {
-    tradingsymbol: instrument.tradingsymbol,
-    segment: instrument.segment,
-    exchange: instrument.exchange,
-    symbol: instrument.symbol,
-    expiry: instrument.expiry,
-    strike: instrument.strike,
-    option_type: instrument.optionType,
-    mode,
-    account: slot?.account ?? null,
   }
 }

@@ -1,0 +1,145 @@
+/** What the ticker shows of itself: status, health, readiness, metrics. */
+import type { Health } from '../contract/api/health.ts'
+import type { TickerStatus } from '../contract/api/ticker-status.ts'
+import type { Feed as FeedName } from '../contract/journal-record.ts'
+import type { Clock } from '../kit/clock.ts'
+import type { Metrics } from '../kit/metrics.ts'
+import type { MarketCalendar } from '../market/calendar.ts'
+import { formatIst } from '../market/ist.ts'
+import { calendarStatus } from './api/calendar-status.ts'
+import type { StatusSource } from './api/status-routes.ts'
+import { countByStatus } from './api/subscription-service.ts'
+import type { Connection } from './connection/connection.ts'
+import type { Pool } from './connection/pool.ts'
+import type { Feed } from './feed/feed.ts'
+import type { MarketTime } from './feed/market-time.ts'
+import type { Instruments } from './instruments/instruments.ts'
+import type { JournalWriter } from './ports.ts'
+import { RateMeter } from './rate-meter.ts'
+import {
+  accountStatus,
+  check,
+  connectionStatus,
+  healthOf,
+  journalStatus,
+  openGapView,
+} from './status-view.ts'
+import type { Subscriptions } from './subscriptions/subscriptions.ts'
+import type { TakeUp } from './subscriptions/take-up.ts'
+
+export interface TickerStateDeps {
+  readonly version: string
+  readonly feedName: FeedName
+  readonly calendar: MarketCalendar
+  readonly calendarMode: 'exchange' | 'always'
+  readonly clock: Clock
+  readonly journal: JournalWriter
+  readonly marketTime: MarketTime
+  readonly feed: Feed
+  readonly pool: Pool
+  readonly instruments: Instruments
+  readonly subscriptions: Subscriptions
+  readonly takeUp: TakeUp
+  readonly redisStatus: () => TickerStatus['redis']
+}
+
+export class TickerState implements StatusSource {
+  readonly #deps: TickerStateDeps
+  readonly #startedAtMs: number
+  readonly #rate = new RateMeter()
+  readonly #connectionRates: ReadonlyMap<Connection, RateMeter>
+
+  constructor(deps: TickerStateDeps) {
+    this.#deps = deps
+    this.#startedAtMs = deps.clock.nowMs()
+    this.#connectionRates = new Map(
+      deps.pool.connections.map((connection) => [connection, new RateMeter()]),
+    )
+  }
+
+  /** Once a second. */
+  sample(): void {
+    this.#rate.sample(this.#deps.feed.totals.received)
+    for (const [connection, rate] of this.#connectionRates) {
+      rate.sample(connection.session?.packets ?? 0)
+    }
+  }
+
+  status(): TickerStatus {
+    const deps = this.#deps
+    const marketMs = deps.marketTime.now()
+    const { pending, active, failed } = countByStatus(deps.subscriptions.all)
+    return {
+      service: 'ticker',
+      ticker_id: deps.journal.producer,
+      version: deps.version,
+      status: this.health().status,
+      started_at: formatIst(this.#startedAtMs),
+      now: formatIst(deps.clock.nowMs()),
+      feed: deps.feedName,
+      market_time: formatIst(marketMs),
+      calendar: calendarStatus(deps.calendar, deps.calendarMode, marketMs),
+      accounts: deps.pool.accounts.map(accountStatus),
+      connections: Array.from(this.#connectionRates, ([connection, rate]) =>
+        connectionStatus(connection, rate.perSecond),
+      ),
+      totals: {
+        subscriptions_pending: pending,
+        subscriptions_active: active,
+        subscriptions_failed: failed,
+        ticks_per_second: this.#rate.perSecond,
+        ...deps.feed.totals,
+      },
+      journal: journalStatus(deps.journal.status(), deps.feed.isRefused),
+      redis: deps.redisStatus(),
+      gaps_open: deps.feed.coverage.openGaps.map(openGapView),
+    }
+  }
+
+  health(): Health {
+    const { journal, feed, pool, instruments, subscriptions } = this.#deps
+    const full = journal.status().isDiskFull ? 'the disk is full, ticks are dropped' : null
+    const refused = feed.isRefused ? 'the journal does not take ticks' : null
+    return healthOf([
+      check('journal', full ?? refused),
+      ...pool.accounts.map(({ name, reason }) => check(`account ${name}`, reason)),
+      check('instruments', instruments.lastError),
+      check('store', subscriptions.storeLag?.error ?? null),
+    ])
+  }
+
+  readiness(): Health {
+    const { instruments, takeUp } = this.#deps
+    const starting = takeUp.isDone ? null : 'subscriptions are being taken up'
+    const empty = instruments.master.size === 0 ? 'the instrument master is not loaded' : null
+    return healthOf([
+      check('start', starting, 'unavailable'),
+      check('instruments', empty, 'unavailable'),
+    ])
+  }
+
+  describe(metrics: Metrics): void {
+    const { feed, pool, subscriptions } = this.#deps
+    metrics.gauges('fostream_ticks_total', 'Packets, by what became of them.', 'stage', () =>
+      Object.entries(feed.totals),
+    )
+    metrics.gauge('fostream_gaps_open', 'Gaps that still run.', () => {
+      return feed.coverage.openGaps.length
+    })
+    metrics.gauge('fostream_intake_high_water_bytes', 'Most that waited for the journal.', () => {
+      return feed.gate.highWaterBytes
+    })
+    metrics.gauge('fostream_intake_pauses_total', 'Times that the sockets were paused.', () => {
+      return feed.gate.pauses
+    })
+    metrics.gauges('fostream_connection_open', 'Open sockets.', 'connection', () =>
+      pool.connections.map(({ slot, state }) => [
+        `${slot.account}/${slot.connection}`,
+        state.kind === 'open' ? 1 : 0,
+      ]),
+    )
+    metrics.gauges('fostream_subscriptions', 'Subscriptions by status.', 'status', () =>
+      Object.entries(countByStatus(subscriptions.all)),
+    )
+  }
+}
