@@ -80,7 +80,7 @@ export async function runUp(
   })
   ingest.ended.catch(fail)
   releasers.push('ingest', () => ingest.stop())
-  releasers.push('the rest of the log', () => drain(journal, ingest, clock))
+  releasers.push('the rest of the log', () => drain(journal, ingest, clock, logs.backend))
 
   const ticker = await startTicker({
     ...tickerParts(config, exchange),
@@ -194,18 +194,24 @@ function ownPartitions({ backend, journal }: Config): number[] {
   return Array.from({ length: journal.partitions }, (_, partition) => partition)
 }
 
-/** Waits, within bounds, until the writers have committed what the log has. */
-async function drain(journal: Journal, ingest: Ingest, clock: Clock): Promise<void> {
+/** Waits, within bounds, until the writers have committed what the log has, with the finals that are due. */
+async function drain(journal: Journal, ingest: Ingest, clock: Clock, log: Log): Promise<void> {
   const untilMs = clock.elapsedMs() + DRAIN_DEADLINE_MS
   const isDrained = () =>
     ingest.writers.every(({ books }) => {
       if (books === undefined) return true
+      if (books.due.size > 0) return false
       const newest = newestOf(journal, books.partition)
       return books.expected.every(
         ({ position }) => newest === undefined || comparePositions(position, newest) >= 0,
       )
     })
-  while (!isDrained() && clock.elapsedMs() < untilMs) {
+  while (!isDrained()) {
+    if (clock.elapsedMs() > untilMs) {
+      const due = ingest.writers.map(({ books }) => books?.due.size)
+      log.warn({ due }, 'Stopping before everything was written; the next start goes on with it')
+      return
+    }
     await new Promise<void>((resolve) => {
       clock.after(10, resolve)
     })

@@ -39,6 +39,8 @@ interface LiveSeries {
   readonly rows: ReadonlyMap<number, Series['strikes'][number]>
   /** Never the same again, also not after a reset. */
   version: number
+  /** Time of the newest packet of the series or its underlying: what "now" is for its prices. */
+  newestMs: number
   /** Forward of the commit that is being made. */
   forward: Forward | undefined
   forwardVersion: number
@@ -105,13 +107,13 @@ export class LiveChains implements TickObserver {
 
   onTick(bars: InstrumentBars, tick: JournalledTick): void {
     if (tick.marketTimeMs > this.#marketTimeMs) this.#marketTimeMs = tick.marketTimeMs
-    if (!this.#quoteOf(bars).take(tick)) return
-    this.#touch(bars)
+    const quote = this.#quoteOf(bars)
+    if (quote.take(tick)) this.#touch(bars, quote.quotedMs)
   }
 
   seed(bars: InstrumentBars, row: StoredBar): void {
     this.#quoteOf(bars).seed(row)
-    this.#touch(bars)
+    this.#touch(bars, row.minuteMs)
   }
 
   advance(marketTimeMs: number): void {
@@ -157,11 +159,12 @@ export class LiveChains implements TickObserver {
     const series = this.#master.series(symbol, expiry)
     if (series === undefined) return undefined
     const live = this.#live(series)
-    const minuteMs = floorToMinute(this.#marketTimeMs)
+    const nowMs = this.#nowOf(live)
+    const minuteMs = floorToMinute(nowMs)
     if (live.cached?.version === live.version && live.cached.minuteMs === minuteMs) {
       return live.cached.chain
     }
-    const chain = this.#compute(series, minuteMs)
+    const chain = this.#compute(series, minuteMs, nowMs)
     live.cached = { version: live.version, minuteMs, chain }
     return chain
   }
@@ -176,11 +179,14 @@ export class LiveChains implements TickObserver {
     if (series === undefined || live === undefined || row === undefined) return undefined
     const timeYears = this.#timeYears(series, bar.minuteMs)
     if (live.forwardVersion !== live.version) {
-      live.forward = timeYears === null ? undefined : this.#forward(series, bar.minuteMs, timeYears)
+      live.forward =
+        timeYears === null
+          ? undefined
+          : this.#forward(series, bar.minuteMs, timeYears, this.#nowOf(live))
       live.forwardVersion = live.version
     }
     const spot = this.spot(symbol)?.lastPrice ?? null
-    const input = this.#strikeInput(row)
+    const input = this.#strikeInput(row, this.#nowOf(live))
     if (timeYears === null) return undefined
     const analysed = analyseStrike(input, {
       forward: live.forward?.forward ?? null,
@@ -192,8 +198,16 @@ export class LiveChains implements TickObserver {
     return leg === null ? undefined : { leg, forward: live.forward ?? null, underlyingPrice: spot }
   }
 
-  #compute(series: Series, minuteMs: number): LiveChain {
-    const input = series.strikes.map((row) => this.#strikeInput(row))
+  /**
+   * What prices are fresh against: the newest packet, not the running clock. After the close the
+   * chain stays as it was at the close, and its age says the rest.
+   */
+  #nowOf({ newestMs }: LiveSeries): number {
+    return newestMs === 0 ? this.#marketTimeMs : Math.min(newestMs, this.#marketTimeMs)
+  }
+
+  #compute(series: Series, minuteMs: number, nowMs: number): LiveChain {
+    const input = series.strikes.map((row) => this.#strikeInput(row, nowMs))
     const analytics = computeChain({
       expiryCloseMs: this.#calendar.expiryCloseMs(series.segment, series.expiry),
       barEndMs: minuteMs + MINUTE_MS,
@@ -215,9 +229,14 @@ export class LiveChains implements TickObserver {
     return quote?.bars.coverage.current !== undefined
   }
 
-  #forward(series: Series, minuteMs: number, timeYears: number): Forward | undefined {
+  #forward(
+    series: Series,
+    minuteMs: number,
+    timeYears: number,
+    nowMs: number,
+  ): Forward | undefined {
     return computeForward({
-      strikes: series.strikes.map((row) => this.#strikeInput(row)),
+      strikes: series.strikes.map((row) => this.#strikeInput(row, nowMs)),
       timeYears,
       rate: this.#rate,
       spot: this.spot(series.symbol)?.lastPrice ?? null,
@@ -226,19 +245,26 @@ export class LiveChains implements TickObserver {
     })
   }
 
-  #strikeInput(row: Series['strikes'][number]): StrikeInput {
-    return { strike: row.strike, call: this.#legInput(row.call), put: this.#legInput(row.put) }
+  #strikeInput(row: Series['strikes'][number], nowMs: number): StrikeInput {
+    return {
+      strike: row.strike,
+      call: this.#legInput(row.call, nowMs),
+      put: this.#legInput(row.put, nowMs),
+    }
   }
 
-  #legInput(instrument: { exchange: string; tradingsymbol: string } | null): LegInput | null {
+  #legInput(
+    instrument: { exchange: string; tradingsymbol: string } | null,
+    nowMs: number,
+  ): LegInput | null {
     if (instrument === null) return null
     const quote = this.#quotes.get(`${instrument.exchange}:${instrument.tradingsymbol}`)
     if (quote === undefined) return null
-    const isFresh = this.#marketTimeMs - quote.quotedMs <= FRESH_QUOTE_MS
+    const isFresh = nowMs - quote.quotedMs <= FRESH_QUOTE_MS
     const tradedMs = quote.lastTradeMs ?? 0
     return {
       lastPrice: quote.lastPrice,
-      tradedInMinute: this.#marketTimeMs - tradedMs <= FRESH_QUOTE_MS,
+      tradedInMinute: nowMs - tradedMs <= FRESH_QUOTE_MS,
       bid: isFresh ? quote.bid : null,
       ask: isFresh ? quote.ask : null,
       volume: quote.volume,
@@ -280,17 +306,17 @@ export class LiveChains implements TickObserver {
     return quote
   }
 
-  #touch({ instrument }: InstrumentBars): void {
+  #touch({ instrument }: InstrumentBars, quotedMs: number): void {
     const version = ++this.#version
     const { symbol, expiry, kind } = instrument
     if (kind === 'option' && expiry !== null) {
       const live = this.#series.get(keyOf(symbol, expiry)) ?? this.#open(symbol, expiry)
-      if (live !== undefined) live.version = version
+      if (live !== undefined) renew(live, version, quotedMs)
       return
     }
     // The index and the futures are inputs of every series of the underlying.
     for (const live of this.#series.values()) {
-      if (live.series.symbol === symbol) live.version = version
+      if (live.series.symbol === symbol) renew(live, version, quotedMs)
     }
   }
 
@@ -307,6 +333,7 @@ export class LiveChains implements TickObserver {
         series,
         rows: new Map(series.strikes.map((row) => [row.strike, row])),
         version: ++this.#version,
+        newestMs: 0,
         forward: undefined,
         forwardVersion: -1,
         cached: undefined,
@@ -315,6 +342,11 @@ export class LiveChains implements TickObserver {
     }
     return live
   }
+}
+
+function renew(live: LiveSeries, version: number, quotedMs: number): void {
+  live.version = version
+  if (quotedMs > live.newestMs) live.newestMs = quotedMs
 }
 
 function keyOf(symbol: string, expiry: string): string {

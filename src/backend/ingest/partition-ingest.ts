@@ -312,6 +312,8 @@ class Session {
       }
       if (signal.aborted) return
     }
+    // The log has ended (its producer stopped); what is due of it is still to be written.
+    await untilAborted(signal)
   }
 
   async #open(producer: string, item: TailItem & { kind: 'opened' }): Promise<void> {
@@ -534,6 +536,13 @@ function epochStartOf(header: BatchHeader, bytes: Uint8Array): EpochStart | unde
   if (header.firstSequence !== 1) return undefined
   const first = controlRecords(header, bytes)[0]
   return first?.sequence === 1 && first.record.kind === 'epoch_start' ? first.record : undefined
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
 }
 
 function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {

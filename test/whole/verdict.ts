@@ -1,0 +1,50 @@
+/** What a second, independent fold of the journal says of the store that a stopped platform left. */
+import { alwaysOpenCalendar } from '../../src/market/calendar.ts'
+import { InstrumentMaster } from '../../src/market/instrument-master.ts'
+import { createInstrumentStore } from '../../src/postgres/instrument-store.ts'
+import { compareWithStore } from '../reference-fold/compare-with-store.ts'
+import { readJournalFolder } from '../reference-fold/journal-folder.ts'
+import { referenceFold } from '../reference-fold/reference-fold.ts'
+import { openBuiltStore } from './built-store.ts'
+
+export interface Verdict {
+  /** Empty where every stored row is as the journal says. */
+  readonly differences: readonly string[]
+  readonly gaps: readonly { readonly reason: string; readonly n: number }[]
+  /** Which values `complete` has in closed minutes of options. */
+  readonly states: readonly boolean[]
+  /** Ticks received and neither journaled, rejected nor dropped. */
+  readonly unbalanced: number
+}
+
+export async function verdict(dataDir: string): Promise<Verdict> {
+  const store = await openBuiltStore(`${dataDir}/simulated/store`)
+  try {
+    const { client } = store
+    const reference = referenceFold({
+      batches: await readJournalFolder(`${dataDir}/simulated/journal`),
+      master: new InstrumentMaster(await createInstrumentStore(client).loadCurrent()),
+      calendar: alwaysOpenCalendar(),
+      riskFreeRate: 0.065,
+    })
+    const differences = await compareWithStore(client, reference)
+    const gaps = await client.query<{ reason: string; n: number }>(
+      'SELECT reason, count(*)::int AS n FROM feed_gaps GROUP BY reason',
+    )
+    const states = await client.query<{ complete: boolean }>(
+      'SELECT DISTINCT complete FROM fo_option_strike_bars WHERE complete IS NOT NULL ORDER BY complete',
+    )
+    const books = await client.query<{ off: number }>(
+      `SELECT coalesce(sum(received - journaled - rejected - dropped), 0)::int AS off
+       FROM delivery_ledger`,
+    )
+    return {
+      differences,
+      gaps: gaps.rows,
+      states: states.rows.map(({ complete }) => complete),
+      unbalanced: books.rows[0]?.off ?? 0,
+    }
+  } finally {
+    await store.close()
+  }
+}
