@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { TICKER_GAP_LOOKBACK_MS } from '../../src/limits.ts'
 import type { Instrument } from '../../src/market/instrument.ts'
+import { msOfIst } from '../../src/market/ist.ts'
 import { type BrokerServer, startBroker } from './support/broker-server.ts'
 import { frameOf, NIFTY, NIFTY_FUTURE, option, smallMaster, VIX } from './support/contracts.ts'
 import { MemoryJournal } from './support/memory-journal.ts'
@@ -11,7 +12,7 @@ import {
   request,
   runTicker,
 } from './support/start-test-ticker.ts'
-import { START_MS } from './support/test-clock.ts'
+import { START_MS, TestClock } from './support/test-clock.ts'
 
 const CALL = option(26_000, 'CE')
 const PUT = option(26_000, 'PE')
@@ -274,6 +275,62 @@ describe('subscriptions', () => {
   })
 })
 
+describe('a stepped wall clock', () => {
+  it('reopens the sockets inside a gap', async () => {
+    const clock = new TestClock()
+    const running = await runOnly([CALL], {}, { clock })
+    const { broker, journal } = running
+    broker.peer.send(frameOf([CALL.token]))
+    await vi.waitFor(() => expect(journal.ticks()).toHaveLength(1), WITHIN)
+    clock.advance(3_000)
+    expect(journal.controls('gap_open')).toEqual([])
+    clock.stepWall(-3_600_000)
+    clock.advance(1_000)
+    await vi.waitFor(() => {
+      expect(journal.controls('gap_open')).toMatchObject([
+        { reason: 'clock_step', tokens: [CALL.token] },
+      ])
+    }, WITHIN)
+    clock.advance(1_000)
+    await vi.waitFor(() => expect(broker.peers).toHaveLength(2), WITHIN)
+    await vi.waitFor(() => expect(broker.peer.modes.size).toBe(1), WITHIN)
+    const times = journal.controls('clock').map(({ marketTimeMs }) => marketTimeMs)
+    expect(times).toEqual(times.toSorted((a, b) => a - b))
+  })
+})
+
+describe('an expiry', () => {
+  it('ends its contracts at 16:00 of the day, and takes no new ones after the close', async () => {
+    const clock = new TestClock()
+    const startMarketTimeMs = msOfIst('2026-12-01', '15:58')
+    const running = await runTicker({ config: { startMarketTimeMs }, deps: { clock } })
+    const { broker, events } = running
+    await vi.waitFor(() => expect(broker.carried().size).toBe(3), WITHIN)
+    const late = await request(running, 'POST', '/subscriptions', { instrument_token: CALL.token })
+    expect(late).toMatchObject({
+      status: 404,
+      body: {
+        error: { code: 'unknown_instrument', message: expect.stringContaining('has expired') },
+      },
+    })
+    const early = msOfIst('2026-12-01', '15:30')
+    const before = await runTicker({ config: { startMarketTimeMs: early }, deps: { clock } })
+    const option = { instrument_token: CALL.token }
+    expect((await request(before, 'POST', '/subscriptions', option)).status).not.toBe(404)
+    clock.advance(29 * 60_000)
+    expect(before.ticker.subscriptions.one(CALL.token).status).not.toBe('removed')
+    clock.advance(60_000)
+    expect(before.ticker.subscriptions.one(CALL.token).status).toBe('removed')
+    await vi.waitFor(() => {
+      const ended = before.events.filter(({ event_type }) => event_type === 'subscription_removed')
+      expect(ended.map((event) => event.instrument_token)).toContain(CALL.token)
+      expect(ended[0]?.metadata).toMatchObject({ reason: 'expired' })
+    }, WITHIN)
+    expect(before.ticker.subscriptions.one(NIFTY.token).status).not.toBe('removed')
+    expect(events.some(({ event_type }) => event_type === 'subscription_removed')).toBe(false)
+  })
+})
+
 describe('stopping', () => {
   it('ends the epoch, closes the sockets and the port, twice without harm', async () => {
     const { ticker, journal, broker, failures } = await runOnly([CALL])
@@ -298,8 +355,9 @@ async function brokerOf(instruments: readonly Instrument[]): Promise<BrokerServe
 async function runOnly(
   instruments: readonly { readonly token: number }[],
   config: { readonly muteAfterMs?: number } = {},
+  deps: { readonly clock?: TestClock } = {},
 ): Promise<Running> {
-  const running = await runTicker({ config })
+  const running = await runTicker({ config, deps })
   const { broker, ticker } = running
   await vi.waitFor(() => expect(broker.peer.modes.size).toBe(45), WITHIN)
   const own = ticker.subscriptions.list({}).rows.map((row) => row.instrument_token)

@@ -155,6 +155,29 @@ describe('a start', () => {
   })
 })
 
+describe('a new dump', () => {
+  it('that gives two contracts each other’s tokens leaves both streaming', async () => {
+    const first = await start({})
+    await subscribe(first, [A, B])
+    await first.ticker.stop('test')
+    const others = smallMaster().filter(({ token }) => token !== A.token && token !== B.token)
+    const swapped = [
+      { ...A, token: B.token },
+      { ...B, token: A.token },
+    ]
+    const second = await start({ dataDir: first.dataDir, instruments: [...others, ...swapped] })
+    await vi.waitFor(() => expect(second.broker.carried().size).toBe(47), WITHIN)
+    expect(second.ticker.subscriptions.one(B.token)).toMatchObject({
+      tradingsymbol: A.tradingsymbol,
+      status: 'active',
+    })
+    expect(second.ticker.subscriptions.one(A.token)).toMatchObject({
+      tradingsymbol: B.tradingsymbol,
+      status: 'active',
+    })
+  })
+})
+
 interface StartOptions {
   readonly store?: MemorySubscriptionStore
   readonly dataDir?: string
