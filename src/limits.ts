@@ -41,8 +41,7 @@ export const KITE_MALFORMED_ROWS_KEPT = 100
 
 // Ticker
 
-/** Kite's limits: sockets of one api_key, instruments of one socket. */
-export const TICKER_CONNECTIONS_PER_ACCOUNT = 3
+/** Kite's limit for the instruments of one socket. */
 export const TICKER_INSTRUMENTS_PER_CONNECTION = 3_000
 /** A socket is filled up to this before the next one is opened: fewer sockets, and one that drops takes no more with it. */
 export const TICKER_PREFERRED_PER_CONNECTION = 1_000

@@ -83,4 +83,3 @@ export type LifecycleNews =
   | (AboutNoInstrument<RefreshMetadata> & { readonly event_type: 'instruments_refreshed' })
 
 export type LifecycleEvent = LifecycleNews & Common
-export type LifecycleEventType = LifecycleNews['event_type']
