@@ -62,6 +62,9 @@ export const TICKER_MUTE_AFTER_MAX_MS = 300_000
 export const TICKER_CHECK_PERIOD_MS = 1_000
 /** Wall and monotonic clock may part by this much before sockets are reopened. */
 export const TICKER_CLOCK_STEP_MS = 2_000
+/** Market time this far ahead of the exchange's own seconds of late is a wrong clock on this machine, and said so. */
+export const TICKER_CLOCK_AHEAD_MS = 10_000
+export const TICKER_CLOCK_AHEAD_RECENT_MS = 60_000
 /** A gap begins so long before the last data that is known to be whole (the broker's own lag, worst seen 2.98 s). */
 export const TICKER_GAP_LOOKBACK_MS = 3_000
 /** Ticks on their way to the journal, bytes: sockets pause, go on, and beyond the last ticks are dropped. */

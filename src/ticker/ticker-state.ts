@@ -4,6 +4,7 @@ import type { TickerStatus } from '../contract/api/ticker-status.ts'
 import type { Feed as FeedName } from '../contract/journal-record.ts'
 import type { Clock } from '../kit/clock.ts'
 import type { Metrics } from '../kit/metrics.ts'
+import { TICKER_CLOCK_AHEAD_MS } from '../limits.ts'
 import type { MarketCalendar } from '../market/calendar.ts'
 import { formatIst } from '../market/ist.ts'
 import { calendarStatus } from './api/calendar-status.ts'
@@ -42,6 +43,9 @@ export interface TickerStateDeps {
   readonly takeUp: TakeUp
   readonly redisStatus: () => TickerStatus['redis']
 }
+
+/** The segment whose hours tell whether fresh data is due. */
+const CLOCK_SEGMENT = 'NFO'
 
 export class TickerState implements StatusSource {
   readonly #deps: TickerStateDeps
@@ -105,7 +109,18 @@ export class TickerState implements StatusSource {
       ...pool.accounts.map(({ name, reason }) => check(`account ${name}`, reason)),
       check('instruments', instruments.lastError),
       check('store', subscriptions.storeLag?.error ?? null),
+      check('clock', this.#clockFault()),
     ])
+  }
+
+  /** Out of session the newest data is old, and says nothing about our clock. */
+  #clockFault(): string | null {
+    const { marketTime, calendar } = this.#deps
+    const aheadMs = marketTime.aheadOfExchangeMs
+    if (aheadMs === undefined || aheadMs < TICKER_CLOCK_AHEAD_MS) return null
+    if (!calendar.isOpen(CLOCK_SEGMENT, marketTime.now())) return null
+    const seconds = Math.round(aheadMs / 1000)
+    return `market time is ${seconds} s ahead of the exchange: is this machine's clock right?`
   }
 
   readiness(): Health {

@@ -4,7 +4,7 @@
  * sockets brought meanwhile is not to be trusted.
  */
 import type { Clock } from '../../kit/clock.ts'
-import { TICKER_CLOCK_STEP_MS } from '../../limits.ts'
+import { TICKER_CLOCK_AHEAD_RECENT_MS, TICKER_CLOCK_STEP_MS } from '../../limits.ts'
 import { Watermark } from '../../market/watermark.ts'
 
 export interface MarketTimeOptions {
@@ -20,6 +20,9 @@ export class MarketTime {
   readonly #watermark: Watermark
   readonly #startMs: number
   #partedMs: number
+  /** The newest exchange second, whoever showed it, and when. */
+  #newestSecond = Number.NEGATIVE_INFINITY
+  #newestElapsedMs = Number.NEGATIVE_INFINITY
 
   constructor({ clock, speed, startMs }: MarketTimeOptions) {
     this.#clock = clock
@@ -30,6 +33,10 @@ export class MarketTime {
 
   /** Takes the exchange second of one packet. */
   observe(token: number, exchangeSecond: number, elapsedMs: number): void {
+    if (exchangeSecond > this.#newestSecond) {
+      this.#newestSecond = exchangeSecond
+      this.#newestElapsedMs = elapsedMs
+    }
     this.#watermark.observe(token, exchangeSecond, elapsedMs)
   }
 
@@ -40,6 +47,18 @@ export class MarketTime {
 
   now(): number {
     return this.at(this.#clock.elapsedMs())
+  }
+
+  /**
+   * How far M was ahead of the exchange when it last showed a new second, ms; undefined where that is
+   * not known or long ago. M never goes back, so a wall clock that was ahead at the start makes every
+   * tick a late one.
+   */
+  get aheadOfExchangeMs(): number | undefined {
+    if (this.#clock.elapsedMs() - this.#newestElapsedMs > TICKER_CLOCK_AHEAD_RECENT_MS) {
+      return undefined
+    }
+    return this.at(this.#newestElapsedMs) - this.#newestSecond * 1000
   }
 
   /** By how much the wall clock was stepped since the last call, ms; 0 where it was not. */

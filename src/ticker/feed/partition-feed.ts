@@ -60,8 +60,8 @@ export class PartitionFeed {
   #gathering: Gathering
   #inFlight: InFlight | undefined
   #settled: Promise<void> = Promise.resolve()
-  /** The journal refused a batch and has not taken one since. */
-  #isRefused = false
+  /** Why the journal refused a batch, until it takes ticks again. */
+  #refusedFor: LossReason | undefined
   /** Monotonic; after a refusal nothing is tried before it. */
   #retryAtMs = Number.NEGATIVE_INFINITY
   /** A loss has been told and no tick taken since. */
@@ -80,12 +80,12 @@ export class PartitionFeed {
 
   /** True from a refusal on, until the journal takes ticks again. */
   get isRefused(): boolean {
-    return this.#isRefused
+    return this.#refusedFor !== undefined
   }
 
   /** Whether a tick would be taken now. */
   get isTaking(): boolean {
-    return !this.#isRefused && !this.#deps.isOverflowing()
+    return this.#refusedFor === undefined && !this.#deps.isOverflowing()
   }
 
   /** Adds a tick; false where it was dropped (and counted). */
@@ -125,7 +125,7 @@ export class PartitionFeed {
   /** Sends what has gathered, unless a batch is on its way; what waits goes with the next call. */
   flush(): void {
     if (this.#inFlight !== undefined || this.#builder.recordCount === 0) return
-    if (this.#isRefused && this.#deps.clock.elapsedMs() < this.#retryAtMs) return
+    if (this.#refusedFor !== undefined && this.#deps.clock.elapsedMs() < this.#retryAtMs) return
     for (const range of this.#gathering.accounts.ranges) this.#builder.addConnection(range)
     const batch = this.#builder.finish(this.#deps.marketTimeMs())
     this.#inFlight = { ...this.#gathering, byteLength: batch.length }
@@ -155,7 +155,7 @@ export class PartitionFeed {
     const written = this.#inFlight
     this.#inFlight = undefined
     // On a full disk control records are taken, ticks are not.
-    if (this.#isRefused) this.#isRefused = this.#deps.journal.status().isDiskFull
+    if (this.isRefused && !this.#deps.journal.status().isDiskFull) this.#refusedFor = undefined
     if (written === undefined || written.ticks === 0) return
     this.journaled += written.ticks
     const latencyMs = this.#deps.clock.nowMs() - written.firstReceivedAtMs
@@ -174,8 +174,8 @@ export class PartitionFeed {
     this.#inFlight = undefined
     const refusal = refusalOf(error)
     // The ticks may have been all that was refused: without them the next try is at once.
-    const waitMs = lost.ticks > 0 && !this.#isRefused ? 0 : refusal.retryAfterMs
-    this.#isRefused = true
+    const waitMs = lost.ticks > 0 && !this.isRefused ? 0 : refusal.retryAfterMs
+    this.#refusedFor = refusal.reason
     this.#retryAtMs = clock.elapsedMs() + waitMs
     const accounts = new BatchAccounts()
     const dropped = accounts.addDropped(lost.accounts) + accounts.addDropped(next.accounts)
@@ -191,7 +191,7 @@ export class PartitionFeed {
   #drop(tick: StampedTick, ordinal: number): void {
     this.#gathering.accounts.book(tick.connection, ordinal, 'dropped')
     this.dropped++
-    if (!this.#isLosing) this.#tellLoss('overflow', tick.marketTimeMs)
+    if (!this.#isLosing) this.#tellLoss(this.#refusedFor ?? 'overflow', tick.marketTimeMs)
   }
 
   #tellLoss(reason: LossReason, marketTimeMs: number): void {

@@ -132,6 +132,20 @@ describe('each tick', () => {
   })
 })
 
+describe('a clock of this machine that is ahead', () => {
+  it('is known from the exchange’s own seconds', () => {
+    const marketTime = new MarketTime({ clock, speed: 1, startMs: START_MS })
+    expect(marketTime.aheadOfExchangeMs).toBeUndefined()
+    clock.advance(2_000)
+    marketTime.observe(1, START_S + 1, clock.elapsedMs())
+    expect(marketTime.aheadOfExchangeMs).toBe(1_000)
+    marketTime.observe(2, START_S - 90, clock.elapsedMs())
+    expect(marketTime.aheadOfExchangeMs).toBe(1_000)
+    clock.advance(61_000)
+    expect(marketTime.aheadOfExchangeMs).toBeUndefined()
+  })
+})
+
 describe('what is no tick', () => {
   it('of an unknown token, or one that nobody wants, is rejected and counted', async () => {
     const { feed, session } = start([CALL, PUT])
