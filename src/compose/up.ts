@@ -27,9 +27,10 @@ import { createInstrumentStore } from '../postgres/instrument-store.ts'
 import { storeReads } from '../postgres/read-store.ts'
 import { createSubscriptionStore } from '../postgres/subscription-store.ts'
 import { kiteBroker } from '../ticker/broker.ts'
-import { startTicker, type TickerDeps } from '../ticker/ticker.ts'
+import { startTicker, type TickerDeps, type TickerHandle } from '../ticker/ticker.ts'
 import { type ExchangeThread, startExchangeThread } from './exchange-thread.ts'
 import { configuredCalendar } from './market-calendar.ts'
+import { StartError } from './start-error.ts'
 import { openConfiguredStore } from './store.ts'
 
 const PAGE_FOLDER = fileURLToPath(new URL('../web', import.meta.url))
@@ -82,7 +83,7 @@ export async function runUp(
   releasers.push('ingest', () => ingest.stop())
   releasers.push('the rest of the log', () => drain(journal, ingest, clock, logs.backend))
 
-  const ticker = await startTicker({
+  const ticker = await startTickerOn({
     ...tickerParts(config, exchange),
     journal,
     calendar,
@@ -144,6 +145,19 @@ async function startExchangeIfSimulated(
   const exchange = await startExchangeThread(config, fail)
   releasers.push('exchange', () => exchange.stop())
   return exchange
+}
+
+/** A taken port is the user's to mend; the setting is named. */
+async function startTickerOn(deps: TickerDeps): Promise<TickerHandle> {
+  try {
+    return await startTicker(deps)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error
+    const { host, port } = deps.config
+    throw new StartError(
+      `Port ${port} of ${host} is in use by another program; choose another with TICKER_PORT.`,
+    )
+  }
 }
 
 /** Who the ticker talks to, and as whom. */

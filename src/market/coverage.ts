@@ -36,12 +36,11 @@ export class Coverage {
     const current = this.current
     if (current?.mode === mode) return false
     if (current !== undefined) this.end(fromMs)
-    const previousEnd = this.#stretches.at(-1)?.toMs ?? 0
-    this.#stretches.push({
-      fromMs: Math.max(fromMs, previousEnd),
-      toMs: Number.POSITIVE_INFINITY,
-      mode,
-    })
+    const last = this.#stretches.at(-1)
+    const begins = Math.max(fromMs, last?.toMs ?? 0)
+    // An empty stretch of the same instant (its mode changed at once) says nothing that this does not.
+    if (last !== undefined && last.fromMs === begins) this.#stretches.pop()
+    this.#stretches.push({ fromMs: begins, toMs: Number.POSITIVE_INFINITY, mode })
     return true
   }
 

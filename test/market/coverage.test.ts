@@ -52,6 +52,13 @@ describe('coverage', () => {
     expect(coverage.spansMinute(START + M, FULL)).toBe(false)
   })
 
+  it('has one stretch an instant, also where the mode changes at once', () => {
+    const coverage = new Coverage()
+    coverage.begin(START, 'quote')
+    coverage.begin(START, 'full')
+    expect(coverage.stretches).toEqual([{ fromMs: START, toMs: OPEN_ENDED, mode: 'full' }])
+  })
+
   it('knows the start of a minute only if the feed held up to it', () => {
     const coverage = new Coverage([{ fromMs: START, toMs: START + M, mode: 'full' }])
     expect(coverage.coversStartOf(START)).toBe(false)

@@ -91,6 +91,8 @@ function beginStretch(instance: Instance, fromMs: number, mode: TickMode): void 
   }
   const endOfLast = instance.stretches.at(-1)?.toMs ?? fromMs
   const begins = Math.max(fromMs, endOfLast)
+  // An empty one of the same instant says nothing more.
+  if (instance.stretches.at(-1)?.fromMs === begins) instance.stretches.pop()
   instance.stretches.push({ fromMs: begins, toMs: Number.POSITIVE_INFINITY, mode })
 }
 

@@ -255,6 +255,7 @@ class Session {
   readonly #deadLetters: DeadLetterRow[] = []
   readonly #wakers = new Set<() => void>()
   suspect: Suspect | undefined
+  #failure: { readonly error: unknown } | undefined
   readonly #opened = new Set<string>()
   #uncommitted = 0
   #changed = false
@@ -276,27 +277,25 @@ class Session {
     this.#onCommit = onCommit
   }
 
+  /** Rejects with the first failure of a reader or the committer, once all of them have ended. */
   async run(stopping: AbortSignal): Promise<void> {
     const reading = AbortSignal.any([stopping, this.#failed.signal])
-    const readers = this.#deps.logs.map((log) => this.#read(log, reading))
-    const committing = this.#commitUntilFinished()
-    const all = [...readers, committing].map((task) =>
-      task.catch((error) => {
-        this.#failed.abort()
-        this.#wake()
-        throw error
-      }),
-    )
-    try {
-      await Promise.all(readers)
-      this.#finished = true
+    const readers = this.#deps.logs.map((log) => this.#watched(this.#read(log, reading)))
+    const committing = this.#watched(this.#commitUntilFinished())
+    await Promise.all(readers)
+    this.#finished = true
+    this.#wake()
+    await committing
+    if (this.#failure !== undefined) throw this.#failure.error
+  }
+
+  /** A task whose failure ends all others; never rejects itself. */
+  #watched(task: Promise<void>): Promise<void> {
+    return task.catch((error) => {
+      this.#failure ??= { error }
+      this.#failed.abort()
       this.#wake()
-      await committing
-    } finally {
-      this.#finished = true
-      this.#wake()
-      await Promise.allSettled(all)
-    }
+    })
   }
 
   async #read(log: TickLog, signal: AbortSignal): Promise<void> {
