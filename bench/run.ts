@@ -12,7 +12,9 @@ import { parseArgs } from 'node:util'
 import type { BenchContext } from './context.ts'
 import { benchIngest } from './ingest.ts'
 import { stopAll } from './load/child.ts'
+import { benchPath } from './path.ts'
 import { type ResultRow, resultsPage, tableText } from './report.ts'
+import { benchStart } from './start.ts'
 import { decodeRows, greeksRows } from './unit-rows.ts'
 
 type Bench = (context: BenchContext) => Promise<readonly ResultRow[]>
@@ -20,6 +22,8 @@ type Bench = (context: BenchContext) => Promise<readonly ResultRow[]>
 const BENCHES: Readonly<Record<string, Bench>> = {
   decode: decodeRows,
   greeks: greeksRows,
+  start: benchStart,
+  path: benchPath,
   ingest: benchIngest,
 }
 
@@ -30,6 +34,8 @@ const { values, positionals } = parseArgs({
   options: {
     short: { type: 'boolean', default: false },
     profile: { type: 'string' },
+    /** Set by `scripts/bench.mjs`: the built program, and where `RESULTS.md` stands. */
+    main: { type: 'string', default: 'dist/main.js' },
     results: { type: 'string' },
   },
 })
@@ -57,8 +63,9 @@ try {
 }
 
 async function runAll(chosen: readonly string[]): Promise<ResultRow[]> {
-  const { profile, short } = values
+  const { main, profile, short } = values
   const context: BenchContext = {
+    main,
     seconds: (whole) => (short ? Math.max(1, Math.round(whole * SHORT_SHARE)) : whole),
     nodeArgs: profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`],
     say: (text) => process.stderr.write(`${text}\n`),

@@ -27,8 +27,8 @@ async function compile() {
 }
 
 function run() {
-  const results = ['--results', join(ROOT, 'bench')]
-  return node([join(OUT, 'bench', 'run.js'), ...results, ...process.argv.slice(2)])
+  const places = ['--main', join(ROOT, 'dist', 'main.js'), '--results', join(ROOT, 'bench')]
+  return node([join(OUT, 'bench', 'run.js'), ...places, ...process.argv.slice(2)])
 }
 
 /** Ends with the child: a signal is handed on, and the child's end is waited for. */

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 
 export interface ChildOptions {
   readonly args: readonly string[]
+  readonly cwd?: string
   readonly env?: Readonly<Record<string, string | undefined>>
 }
 
@@ -18,9 +19,10 @@ export class Child {
   #errors = ''
 
   /** Starts Node.js with `args`; rejects where that is not possible. */
-  static async start({ args, env }: ChildOptions): Promise<Child> {
+  static async start({ args, cwd, env }: ChildOptions): Promise<Child> {
     const child = spawn(process.execPath, [...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
+      ...(cwd === undefined ? {} : { cwd }),
       env: { ...process.env, ...env },
     })
     await once(child, 'spawn')
@@ -57,17 +59,27 @@ export class Child {
     return this.#output
   }
 
+  /** Ends it at once. */
+  kill(): void {
+    this.#process.kill('SIGKILL')
+  }
+
   /** Asks it to end, then makes it. */
   async stop(): Promise<void> {
     if (!this.isRunning) return
     this.#process.kill('SIGTERM')
-    const deadline = setTimeout(() => this.#process.kill('SIGKILL'), STOP_WITHIN_MS)
+    const deadline = setTimeout(() => this.kill(), STOP_WITHIN_MS)
     await this.#ended
     clearTimeout(deadline)
   }
 }
 
 const running = new Set<Child>()
+
+/** Where the bench itself breaks down there is no time to ask. */
+process.once('exit', () => {
+  for (const child of running) child.kill()
+})
 
 /** Ends everything that is still running. */
 export async function stopAll(): Promise<void> {

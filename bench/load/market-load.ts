@@ -30,10 +30,8 @@ export class MarketLoad {
   /** @param atMs market time of the first prices, epoch ms */
   constructor(count: number, atMs: number) {
     const market = new Market(String(SEED))
-    const { contracts } = market.listing(atMs)
-    const chosen = [...contracts].sort(byNeed).slice(0, count)
-    if (chosen.length < count) throw new Error(`only ${chosen.length} contracts are listed`)
-    this.listed = contracts.map(({ instrument }) => instrument)
+    const chosen = mostNeeded(market, count, atMs)
+    this.listed = market.listing(atMs).contracts.map(({ instrument }) => instrument)
     this.instruments = chosen.map(({ instrument }) => instrument)
     this.#lots = this.instruments.map(({ lotSize }) => lotSize)
     this.#ticks = chosen.map((contract) => firstTick(market, contract, atMs))
@@ -72,9 +70,16 @@ export class MarketLoad {
   }
 }
 
+/** What the simulated exchange of this seed lists that is worth watching most, the first `count`. */
+export function watchList(seed: number, count: number, atMs: number): readonly Instrument[] {
+  return mostNeeded(new Market(String(seed)), count, atMs).map(({ instrument }) => instrument)
+}
+
 /** Indices and futures first, then options by expiry: what a desk with so many places would watch. */
-function byNeed(a: Contract, b: Contract): number {
-  return rankOf(a).localeCompare(rankOf(b))
+function mostNeeded(market: Market, count: number, atMs: number): readonly Contract[] {
+  const { contracts } = market.listing(atMs)
+  if (contracts.length < count) throw new Error(`only ${contracts.length} contracts are listed`)
+  return [...contracts].sort((a, b) => rankOf(a).localeCompare(rankOf(b))).slice(0, count)
 }
 
 function rankOf({ instrument: { kind, expiry, tradingsymbol } }: Contract): string {
