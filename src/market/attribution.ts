@@ -53,13 +53,15 @@ export function attribute(
   const latestMs = marketMs + AHEAD_TOLERANCE_MS
   const sentMs = tick.exchangeTimeS === undefined ? marketMs : tick.exchangeTimeS * 1000
   const ahead = sentMs > latestMs
-  const quoteMs = ahead ? marketMs : sentMs
-  const session = context.sessionAt(quoteMs)
+  const timedMs = ahead ? marketMs : sentMs
+  const session = context.sessionAt(timedMs)
   if (session === undefined) return 'no_session'
-  if (quoteMs < session.openMs || quoteMs >= session.closeMs) return 'outside_session'
-  if (isOtherDate(quoteMs, session, marketMs, context)) return 'other_date'
+  if (timedMs < session.openMs || timedMs >= session.closeMs) return 'outside_session'
+  if (isOtherDate(timedMs, session, marketMs, context)) return 'other_date'
   const coveredFromMs = context.coveredFromMs(session)
   if (coveredFromMs === undefined) return 'not_covered'
+  // The first packet of a quiet contract may be many minutes old: it is what holds as coverage begins.
+  const quoteMs = Math.max(timedMs, coveredFromMs)
 
   const tradeMs = tradeTimeOf(tick, quoteMs, latestMs)
   const trade = tradeMs === undefined ? undefined : context.sessionAt(tradeMs)

@@ -85,8 +85,10 @@ export function attribute(
   if (hours === undefined) return 'no_session'
   if (!isWithin(hours, quoteMs)) return 'outside_session'
   if (isOfOtherDate(quoteMs, tick.marketTimeMs)) return 'other_date'
-  if (coverageIn(facts.stretches, hours) === undefined) return 'not_covered'
-  return packetOf(logged, quoteMs, facts, calendar)
+  const covered = coverageIn(facts.stretches, hours)
+  if (covered === undefined) return 'not_covered'
+  // An older state is what holds as coverage begins.
+  return packetOf(logged, Math.max(quoteMs, covered.fromMs), facts, calendar)
 }
 
 function packetOf(

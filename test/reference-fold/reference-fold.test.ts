@@ -168,15 +168,14 @@ describe('a minute without trade', () => {
     )
   })
 
-  it('shows what its packets show, also before anything is covered', () => {
+  it('takes a packet that is older than coverage as what holds when it begins', () => {
     const reference = foldRecords(
       covered(ONE, '10:01:00'),
       packet(FUTURE, { price: 95, exchange: '10:00:59', trade: '09:58:00', market: '10:01:00' }),
       clock('10:02:05'),
     )
-    const shown = { open: 95, close: 95, complete: false, tick_count: 1 }
-    expect(bar(reference, '10:00')).toMatchObject(shown)
-    expect(bar(reference, '10:01')).toMatchObject({ close: 95, complete: true, tick_count: 0 })
+    expect(reference.futuresBars).toHaveLength(1)
+    expect(bar(reference, '10:01')).toMatchObject({ close: 95, complete: true, tick_count: 1 })
   })
 
   it('repeats nothing in a gap', () => {

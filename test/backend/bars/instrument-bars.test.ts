@@ -234,6 +234,17 @@ describe('the fold', () => {
     expect(bar && bars.volumeOf(bar, OPEN_MS)).toBe(0)
   })
 
+  it('takes a first packet that is older than coverage as what holds when it begins', () => {
+    const bars = barsOf(OPTION, OPEN_MS + 600_000)
+    const old = tick({
+      exchangeTimeS: OPEN_MS / 1000 + 60,
+      lastTradeTimeS: OPEN_MS / 1000 + 50,
+      marketTimeMs: OPEN_MS + 600_100,
+    })
+    bars.fold(old, 1, 1, OPEN_MS)
+    expect([...bars.bars.keys()]).toEqual([OPEN_MS + 600_000])
+  })
+
   it('leaves the row of an old trade alone while depth packets repeat it', () => {
     const bars = barsOf(OPTION)
     const tradeS = OPEN_MS / 1000 + 2
