@@ -96,7 +96,9 @@ async function build() {
     await step('building the page', [vite, ...args], environment)
   }
   copyAssets()
-  await step('preparing the embedded store', [join(ROOT, 'scripts', 'seed.mjs')], environment)
+  if (existsSync(join(DIST, 'postgres', 'embedded', 'seed.js'))) {
+    await step('preparing the embedded store', [join(ROOT, 'scripts', 'seed.mjs')], environment)
+  }
   mkdirSync(DIST, { recursive: true })
   writeFileSync(BUILD_STAMP, fingerprint)
 }

@@ -375,6 +375,7 @@ describe('values', () => {
     const env = {
       SMART_SUBSCRIPTION_UNDERLYINGS: 'nifty bank, NIFTY 50,RELIANCE,',
       SMART_SUBSCRIPTION_STRIKES: 'ALL',
+      PARTITIONS: '4',
       BACKEND_PARTITIONS: '0, 2',
       TICKER_SERVICE_URL: 'http://a:8080/,https://b',
       MONITOR_DEFAULT_SYMBOL: 'sensex',

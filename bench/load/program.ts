@@ -58,8 +58,8 @@ export class Program {
   async until<T>(look: () => Promise<T | undefined>, what: string): Promise<T> {
     const untilMs = performance.now() + START_WITHIN_MS
     for (;;) {
-      const found = await look().catch(() => undefined)
-      if (found !== undefined) return found
+      const [looked] = await Promise.allSettled([look()])
+      if (looked.status === 'fulfilled' && looked.value !== undefined) return looked.value
       if (!this.child.isRunning) throw new Error(`the program ended: ${this.child.said}`)
       if (performance.now() > untilMs) {
         throw new Error(`no ${what} within ${START_WITHIN_MS} ms: ${this.child.said}`)

@@ -276,13 +276,6 @@ export interface BarIdentity {
   readonly tradingsymbol: string
 }
 
-/** The last known figures of an instrument before some minute of the same trading date. */
-export interface CarriedFigures {
-  readonly tradingsymbol: string
-  readonly minuteMs: number
-  readonly dayVolume: number | null
-}
-
 export interface PartitionClaim {
   readonly sources: readonly SourcePosition[]
 }

@@ -22,7 +22,7 @@ import type { ClientConnection } from './client-connection.ts'
 import { LiveInstrument } from './live-instrument.ts'
 import type { Market } from './market/market.ts'
 import type { MarketClock } from './market-clock.ts'
-import type { Subscription } from './subscription.ts'
+import type { PacketSource, PacketTarget, Subscription } from './subscription.ts'
 
 const SECOND_MS = 1_000
 
@@ -146,7 +146,7 @@ export class Feed {
   }
 
   private unbind(subscription: Subscription): void {
-    const { instrument } = subscription
+    const instrument = this.instruments.get(subscription.token)
     subscription.instrument = undefined
     if (instrument === undefined) return
     instrument.subscriptions.delete(subscription)
@@ -168,7 +168,7 @@ export class Feed {
    */
   private sendFirst(): void {
     const startedMs = this.clock.elapsedMs()
-    const touched = new Set<ClientConnection>()
+    const touched = new Set<PacketTarget>()
     let sent = 0
     for (; sent < this.first.length; sent++) {
       if (this.clock.elapsedMs() - startedMs > EXCHANGE_FIRST_PACKETS_SLICE_MS) break
@@ -287,7 +287,7 @@ export class Feed {
     return instruments.flatMap(({ subscriptions }) => [...subscriptions])
   }
 
-  private deliver(subscription: Subscription, instrument: LiveInstrument, timeMs: number): void {
+  private deliver(subscription: Subscription, instrument: PacketSource, timeMs: number): void {
     this.packets++
     const packet = instrument.packet(subscription.mode, timeMs)
     if (subscription.connection.append(subscription, packet)) {
@@ -305,8 +305,9 @@ export class Feed {
     const { byToken } = this.market.listing(nowMs)
     for (const connection of this.connections) {
       for (const subscription of connection.subscriptions.values()) {
-        const name = byToken.get(subscription.token)?.instrument.tradingsymbol
-        if (subscription.instrument?.contract.instrument.tradingsymbol !== name) {
+        const { token } = subscription
+        const listed = byToken.get(token)?.instrument.tradingsymbol
+        if (this.instruments.get(token)?.contract.instrument.tradingsymbol !== listed) {
           this.unbind(subscription)
           this.bind(subscription)
           this.first.push(subscription)

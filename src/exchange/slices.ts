@@ -22,8 +22,8 @@ export class Slices {
   run(steps: Iterable<unknown>): Promise<void> {
     this.waiting++
     const running = this.last.then(() => this.walk(steps)).finally(() => this.waiting--)
-    // Whoever waits for its turn is not concerned by how this one ends.
-    this.last = running.catch(() => undefined)
+    // Whoever waits for its turn is not concerned by how this one ends; whoever asked for it is.
+    this.last = Promise.allSettled([running])
     return running
   }
 

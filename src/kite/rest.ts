@@ -26,8 +26,6 @@ import {
 } from './rest-answers.ts'
 import { KiteTransport } from './rest-transport.ts'
 
-export const KITE_REST_ROOT = 'https://api.kite.trade'
-
 export type CandleInterval =
   | 'minute'
   | '3minute'
@@ -51,7 +49,7 @@ export const HISTORY_SPAN_DAYS: Readonly<Record<CandleInterval, number>> = {
 }
 
 export interface KiteRestOptions {
-  /** `KITE_REST_ROOT`, or the root of a simulated exchange. */
+  /** `https://api.kite.trade`, or the root of a simulated exchange. */
   readonly root: string
   readonly apiKey: string
   /** Asked at every call; undefined before the login. */

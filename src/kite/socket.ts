@@ -19,10 +19,8 @@ import type { TickMode } from '../market/tick.ts'
 import { type ClientMessage, formatClientMessage } from './client-message.ts'
 import { KiteError, parseRetryAfter, redact } from './kite-error.ts'
 
-export const KITE_WS_ROOT = 'wss://ws.kite.trade'
-
 export interface KiteSocketOptions {
-  /** `KITE_WS_ROOT`, or the root of a simulated exchange. */
+  /** `wss://ws.kite.trade`, or the root of a simulated exchange. */
   readonly root: string
   readonly apiKey: string
   readonly accessToken: string

@@ -72,6 +72,7 @@ function markOf(
   stale: boolean,
 ): Mark {
   const isIndex = instrument.kind === 'index'
+  const hasOpenInterest = instrument.kind === 'future' || instrument.kind === 'option'
   const receivedAtMs = quote?.receivedAtMs ?? null
   const ltp = quote?.lastPrice ?? null
   return {
@@ -81,7 +82,8 @@ function markOf(
     ltp,
     ...priceChange(ltp, quote?.previousClose ?? null),
     volume: isIndex ? null : (quote?.volume ?? null),
-    oi: isIndex ? null : (quote?.openInterest ?? null),
+    // The wire has a 0 there for a share, which has none.
+    oi: hasOpenInterest ? (quote?.openInterest ?? null) : null,
     exchange_time: instantOf(quote?.quotedMs ?? null),
     received_at: instantOf(receivedAtMs),
     age_ms: receivedAtMs === null ? null : Math.max(0, nowMs - receivedAtMs),

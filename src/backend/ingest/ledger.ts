@@ -20,16 +20,6 @@ interface Entry {
   notFolded: Record<string, number>
 }
 
-export interface LedgerTotals {
-  received: number
-  rejected: number
-  dropped: number
-  journaled: number
-  folded: number
-  not_folded: number
-  lost: number
-}
-
 export class Ledger {
   readonly #producer: string
   readonly #partition: number

@@ -160,7 +160,7 @@ export class PartitionBooks {
     const key = instrumentKey(instrument.exchange, instrument.tradingsymbol)
     const known = this.instruments.get(key)
     const bars =
-      known?.instrument.token === instrument.token
+      known !== undefined && isSameInstrument(known.instrument, instrument)
         ? known
         : new InstrumentBars(
             instrument,
@@ -475,6 +475,10 @@ export class PartitionBooks {
       if (mode !== null) this.#beginCoverage(bars, toMs, mode)
     }
   }
+}
+
+function isSameInstrument(a: Instrument, b: Instrument): boolean {
+  return (Object.keys(a) as (keyof Instrument)[]).every((field) => a[field] === b[field])
 }
 
 /** Minutes that end at least the allowed lateness before market time are closed. */

@@ -438,7 +438,11 @@ class Session {
     while (!(this.#finished && !this.#changed) && !this.#failed.signal.aborted) {
       if (this.#changed) await this.#commit()
       else if (!(await this.#finaliseSome())) await this.#untilWoken()
-      if (!this.#finished) await pause(this.#deps.clock, COMMIT_PAUSE_MS, this.#failed.signal)
+      // The pause lets changes gather for the next commit; finals need none.
+      const isIdle = this.#changed || this.#books.due.size === 0
+      if (!this.#finished && isIdle) {
+        await pause(this.#deps.clock, COMMIT_PAUSE_MS, this.#failed.signal)
+      }
     }
   }
 

@@ -1,5 +1,6 @@
 /** `GET /fo/expiry-metrics`: the metrics of one series over time, in bars of a timeframe. */
 import { type Static, Type } from 'typebox'
+import { TIMEFRAMES } from '../../market/timeframe.ts'
 import {
   choice,
   istDate,
@@ -13,9 +14,6 @@ import {
   text,
 } from './schema-parts.ts'
 
-/** Anchored at the session's open of the segment; a day is the IST trading date. */
-export const TIMEFRAMES = ['1m', '3m', '5m', '10m', '15m', '30m', '1h', '1d'] as const
-export type Timeframe = (typeof TIMEFRAMES)[number]
 export const timeframe = choice(TIMEFRAMES, "Bar length, anchored at the session's open.")
 
 export const ExpiryMetricsQuery = Type.Object(
