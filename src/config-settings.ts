@@ -2,6 +2,7 @@
  * Every setting by name, with its kind and what it is when nobody sets it. `.env.example` explains
  * them to users; a test holds the two together.
  */
+
 import { API_KEY, BASIC_USER } from './config-access.ts'
 import {
   decimal,
@@ -18,6 +19,7 @@ import {
   wholeNumber,
   wordOr,
 } from './config-kinds.ts'
+import { EXCHANGE_SPEED_MAX } from './limits.ts'
 import { canonicalSymbol } from './market/underlying.ts'
 
 interface Setting<T, F extends T | undefined> {
@@ -108,7 +110,7 @@ export const SETTINGS = {
   RISK_FREE_RATE: setting(decimal(-0.1, 1, 0.065), 0.065),
 
   EXCHANGE_SEED: setting(wholeNumber(0, 4_294_967_295, 1), 1),
-  EXCHANGE_SPEED: setting(decimal(0.01, 10_000, 1), 1),
+  EXCHANGE_SPEED: setting(decimal(1, EXCHANGE_SPEED_MAX, 1), 1),
   EXCHANGE_TICKS_PER_SECOND: setting(wholeNumber(1, 1_000_000, 1_000)),
 }
 

@@ -4,8 +4,10 @@ import { startExchange } from '../exchange/serve.ts'
 import { systemClock } from '../kit/clock.ts'
 import { createLog } from '../kit/log.ts'
 import type { Releasers } from '../kit/releasers.ts'
+import { refuseUnsafe } from './not-yet.ts'
 
 export async function runExchange(config: Config, releasers: Releasers): Promise<void> {
+  refuseUnsafe(config)
   const log = createLog({
     role: 'exchange',
     folder: config.folders.logs,

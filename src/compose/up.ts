@@ -30,6 +30,7 @@ import { kiteBroker } from '../ticker/broker.ts'
 import { startTicker, type TickerDeps, type TickerHandle } from '../ticker/ticker.ts'
 import { type ExchangeThread, startExchangeThread } from './exchange-thread.ts'
 import { configuredCalendar } from './market-calendar.ts'
+import { ineffective, refuseUnsafe } from './not-yet.ts'
 import { StartError } from './start-error.ts'
 import { openConfiguredStore } from './store.ts'
 
@@ -41,6 +42,8 @@ export async function runUp(
   stopping: AbortSignal,
   fail: (error: Error) => void,
 ): Promise<void> {
+  refuseUnsafe(config)
+  for (const note of ineffective(config)) process.stderr.write(`Warning: ${note}\n`)
   const clock = systemClock
   const logs = { ticker: roleLog(config, 'ticker'), backend: roleLog(config, 'backend') }
   releasers.push('logs', () => {

@@ -48,6 +48,16 @@ describe('a start that cannot be', () => {
     expect(text).toMatch(/API_KEYS/)
   })
 
+  it('refuses an address that others reach also with a key, as it does not check keys yet', async () => {
+    const { code, text } = await run({
+      BIND_HOST: '0.0.0.0',
+      API_KEYS: 'desk:read:0123456789abcdef0123',
+    })
+    expect(code).toBe(1)
+    expect(text).toMatch(/BIND_HOST/)
+    expect(text).not.toMatch(/\n\s+at /)
+  })
+
   it('says which commands there are when it does not know one', async () => {
     const { code, text } = await run({}, ['fly'])
     expect(code).toBe(2)
