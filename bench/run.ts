@@ -7,7 +7,7 @@
  *   npm run bench -- ingest --profile DIR   CPU profiles of the measured processes into DIR
  */
 import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { BenchContext } from './context.ts'
 import { benchIngest } from './ingest.ts'
@@ -65,7 +65,7 @@ try {
 async function runAll(chosen: readonly string[]): Promise<ResultRow[]> {
   const { main, profile, short } = values
   const context: BenchContext = {
-    main,
+    main: resolve(main),
     seconds: (whole) => (short ? Math.max(1, Math.round(whole * SHORT_SHARE)) : whole),
     nodeArgs: profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`],
     say: (text) => process.stderr.write(`${text}\n`),
