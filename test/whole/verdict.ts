@@ -1,7 +1,9 @@
 /** What a second, independent fold of the journal says of the store that a stopped platform left. */
+import pg from 'pg'
 import { alwaysOpenCalendar } from '../../src/market/calendar.ts'
 import { InstrumentMaster } from '../../src/market/instrument-master.ts'
 import { createInstrumentStore } from '../../src/postgres/instrument-store.ts'
+import { valueTypes } from '../../src/postgres/value-types.ts'
 import { compareWithStore } from '../reference-fold/compare-with-store.ts'
 import { readJournalFolder } from '../reference-fold/journal-folder.ts'
 import { referenceFold } from '../reference-fold/reference-fold.ts'
@@ -17,8 +19,12 @@ export interface Verdict {
   readonly unbalanced: number
 }
 
-export async function verdict(dataDir: string): Promise<Verdict> {
-  const store = await openBuiltStore(`${dataDir}/simulated/store`)
+/** @param databaseUrl where the platform stored, if not in its embedded store */
+export async function verdict(dataDir: string, databaseUrl?: string): Promise<Verdict> {
+  const store =
+    databaseUrl === undefined
+      ? await openBuiltStore(`${dataDir}/simulated/store`)
+      : await openServer(databaseUrl)
   try {
     const { client } = store
     const reference = referenceFold({
@@ -47,4 +53,10 @@ export async function verdict(dataDir: string): Promise<Verdict> {
   } finally {
     await store.close()
   }
+}
+
+async function openServer(connectionString: string) {
+  const client = new pg.Client({ connectionString, types: valueTypes })
+  await client.connect()
+  return { client, close: () => client.end() }
 }
