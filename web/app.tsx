@@ -17,7 +17,7 @@ import { formatPrice } from './number-format.ts'
 import { Placeholder } from './placeholder.tsx'
 import { loadColumns, saveColumns } from './preferences.ts'
 import { ThemeButton } from './theme-button.tsx'
-import { formatDay } from './time-format.ts'
+import { formatDate, formatDay } from './time-format.ts'
 
 const COLUMN_IDS = COLUMNS.map(({ id }) => id)
 
@@ -106,6 +106,12 @@ function Chain({ state, strikes, onWindow }: ChainProps) {
         {narrow ? null : <ColumnMenu shown={shown} onChange={showColumns} />}
         <Legend lotSize={chain?.lot_size ?? null} />
       </div>
+      {chain !== null && chain.completeness.strikes_present === 0 ? (
+        <p className="not-streamed" role="status" data-testid="not-streamed">
+          Nothing of {chain.symbol}, {formatDate(chain.expiry)} is streamed. Subscribe its contracts
+          at the ticker (<code>POST /subscriptions</code>), and they appear here.
+        </p>
+      ) : null}
       {chain === null || chain.strikes.length === 0 ? (
         <Placeholder state={state} />
       ) : (

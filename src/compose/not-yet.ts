@@ -33,13 +33,11 @@ export function ineffective({ redis, backend, feed, smartSubscription, flags }: 
   if (backend.retentionDays !== undefined) {
     notes.push('RETENTION_DAYS has no effect yet: bars are kept for ever.')
   }
-  if (
-    feed === 'kite' &&
-    flags.smartSubscriptionEnabled &&
-    smartSubscription.underlyings.length > 0
-  ) {
+  const isAsked = feed === 'kite' && flags.smartSubscriptionEnabled
+  const { expiries, strikesEachSide, underlyings } = smartSubscription
+  if (isAsked || expiries !== 3 || strikesEachSide !== 10 || underlyings.length !== 3) {
     notes.push(
-      'SMART_SUBSCRIPTION_ENABLED has no effect yet: only the first start subscribes by itself.',
+      'SMART_SUBSCRIPTION_… has no effect yet: the first start subscribes NIFTY around the money, the rest is yours to subscribe.',
     )
   }
   return notes

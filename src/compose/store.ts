@@ -58,6 +58,7 @@ async function prepareSchema(
   log: Log,
   aborted: AbortSignal,
 ): Promise<void> {
+  let isSaid = false
   for (;;) {
     try {
       const client = await store.connect()
@@ -71,6 +72,8 @@ async function prepareSchema(
     } catch (error) {
       if (classify(error).kind !== 'connection' || aborted.aborted) throw error
       log.warn({ err: error, store: store.describe() }, 'Waiting for the database')
+      if (!isSaid) process.stderr.write(`Waiting for the database: ${store.describe()}\n`)
+      isSaid = true
       await new Promise<void>((resolve) => {
         clock.after(STORE_RETRY_MAX_MS, resolve)
       })

@@ -266,6 +266,7 @@ function announce(
       `  Store     ${store.describe()}`,
       '  Bus       in process',
       `  Data      ${config.folders.feedData}`,
+      `  Logs      ${config.folders.logs}`,
       'Ctrl-C stops it; the next start goes on where it ended.',
       '',
     ].join('\n'),
