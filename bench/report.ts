@@ -42,7 +42,9 @@ export function ms(value: number | null): string {
 /** Shares of one core, where the system tells them. */
 export function cores(parts: Readonly<Record<string, number | undefined>>): string {
   const known = Object.entries(parts).filter(([, share]) => share !== undefined)
-  return known.map(([name, share]) => `${name} ${Math.round((share ?? 0) * 100)} %`).join(', ')
+  return known
+    .map(([name, share]) => `${name} ${Math.max(0, Math.round((share ?? 0) * 100))} %`)
+    .join(', ')
 }
 
 const VERDICTS: Readonly<Record<Verdict, string>> = {
@@ -66,7 +68,8 @@ export function tableText(rows: readonly ResultRow[]): string {
     .join('\n')
 }
 
-export function resultsPage(rows: readonly ResultRow[], date: Date): string {
+/** @param revision what was measured: a commit, and whether the tree differed from it */
+export function resultsPage(rows: readonly ResultRow[], date: Date, revision: string): string {
   const [processor] = cpus()
   const lines = rows.map((row) => {
     const { bench, what, measured, must, aim, verdict, details } = row
@@ -74,8 +77,8 @@ export function resultsPage(rows: readonly ResultRow[], date: Date): string {
   })
   return `# Results
 
-Written by \`npm run bench\` on ${date.toISOString().slice(0, 10)}. Everything runs on this one machine,
-load generators, simulated exchange and database included.
+Written by \`npm run bench\` on ${date.toISOString().slice(0, 10)} of ${revision}. Everything runs on this one
+machine, load generators, simulated exchange and database included.
 
 | | |
 |---|---|

@@ -34,8 +34,9 @@ const { values, positionals } = parseArgs({
   options: {
     short: { type: 'boolean', default: false },
     profile: { type: 'string' },
-    /** Set by `scripts/bench.mjs`: the built program, and where `RESULTS.md` stands. */
+    /** Set by `scripts/bench.mjs`: the built program, what it was built from, and where `RESULTS.md` stands. */
     main: { type: 'string', default: 'dist/main.js' },
+    revision: { type: 'string', default: 'an unknown revision' },
     results: { type: 'string' },
   },
 })
@@ -56,7 +57,10 @@ try {
   process.stdout.write(`\n${tableText(rows)}\n`)
   const isWhole = positionals.length === 0 && !values.short && values.profile === undefined
   if (isWhole && values.results !== undefined) {
-    writeFileSync(join(values.results, 'RESULTS.md'), resultsPage(rows, new Date()))
+    writeFileSync(
+      join(values.results, 'RESULTS.md'),
+      resultsPage(rows, new Date(), values.revision),
+    )
   }
 } finally {
   await stopAll()

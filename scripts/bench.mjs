@@ -2,7 +2,7 @@
  * `npm run bench`: compiles the benches with the sources that they measure into an ignored folder and
  * runs them there. Arguments are handed on; see `bench/run.ts`.
  */
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -27,8 +27,22 @@ async function compile() {
 }
 
 function run() {
-  const places = ['--main', join(ROOT, 'dist', 'main.js'), '--results', join(ROOT, 'bench')]
-  return node([join(OUT, 'bench', 'run.js'), ...places, ...process.argv.slice(2)])
+  const main = join(ROOT, 'dist', 'main.js')
+  const given = ['--main', main, '--results', join(ROOT, 'bench'), '--revision', revision()]
+  return node([join(OUT, 'bench', 'run.js'), ...given, ...process.argv.slice(2)])
+}
+
+/** So that figures are never read as those of other code. */
+function revision() {
+  const commit = git(['rev-parse', '--short', 'HEAD'])
+  if (commit === undefined) return 'a copy without history'
+  const isChanged = git(['status', '--porcelain', '--', 'src', 'sql', 'package-lock.json']) !== ''
+  return `commit ${commit}${isChanged ? ' with changes' : ''}`
+}
+
+function git(args) {
+  const { status, stdout } = spawnSync('git', args, { cwd: ROOT, encoding: 'utf8' })
+  return status === 0 ? stdout.trim() : undefined
 }
 
 /** Ends with the child: a signal is handed on, and the child's end is waited for. */
