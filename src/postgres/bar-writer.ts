@@ -59,7 +59,10 @@ export function barStore(store: Store, consumer: string): StoreOpener {
 
 function failureOf(error: unknown): StoreFailure {
   // A figure that is no number is refused before it is sent, for the same reason as in the store.
-  return error instanceof RangeError ? 'data' : classify(error).kind
+  if (error instanceof RangeError) return 'data'
+  const { kind, retryable } = classify(error)
+  // A conflict, a cancelled statement, a full disk: over with a new session, like a lost connection.
+  return kind === 'other' && retryable ? 'connection' : kind
 }
 
 class BarWriter implements PartitionStore {

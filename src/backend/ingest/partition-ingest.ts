@@ -95,6 +95,8 @@ export interface IngestCounters {
   lostRecords: number
   commits: number
   finalStatements: number
+  /** Minutes whose final values the store refused. */
+  refusedFinals: number
   restarts: number
   deadLetters: number
 }
@@ -479,8 +481,17 @@ class Session {
     if (this.#opened.size < this.#deps.logs.length) return false
     const due = this.#books.due.next()
     if (due === undefined) return false
-    const { minuteClose, counters } = this.#deps
-    const result = await minuteClose.step(this.#store, this.#books, due)
+    const { minuteClose, counters, stores, log } = this.#deps
+    const [step] = await Promise.allSettled([minuteClose.step(this.#store, this.#books, due)])
+    if (step.status === 'rejected') {
+      if (stores.classify(step.reason) !== 'data') throw step.reason
+      // It stays in the stored queue and is tried again after the next start.
+      log.error({ err: step.reason, due }, 'final values refused by the store')
+      counters.refusedFinals++
+      this.#books.due.settle(due)
+      return true
+    }
+    const result = step.value
     counters.finalStatements++
     if (result === 'superseded') throw new StartOver('the stored position is not ours')
     return true

@@ -56,6 +56,7 @@ export function startIngest(options: IngestOptions): Ingest {
     lostRecords: 0,
     commits: 0,
     finalStatements: 0,
+    refusedFinals: 0,
     restarts: 0,
     deadLetters: 0,
   }

@@ -116,6 +116,7 @@ export class FakeIngest implements IngestView {
     lostRecords: 0,
     commits: 0,
     finalStatements: 0,
+    refusedFinals: 0,
     restarts: 0,
     deadLetters: 0,
   }

@@ -402,6 +402,28 @@ describe.skipIf(url === undefined)('ingest', () => {
     expect(second.counters.restarts).toBe(0)
   })
 
+  it('goes on where the store refuses the final values of a minute', async () => {
+    await client.query(
+      'ALTER TABLE fo_expiry_metrics ADD CONSTRAINT odd CHECK (complete IS NULL) NOT VALID',
+    )
+    try {
+      tradeTwoMinutes()
+      const ingest = start()
+      await until(() => ingest.counters.refusedFinals >= 2)
+      await until(async () => {
+        const [offset] = await rows<{ sequence: number }>('SELECT sequence FROM stream_offsets')
+        return offset?.sequence === log.position.sequence
+      })
+      expect(await rows('SELECT complete FROM futures_bars')).toEqual([
+        { complete: true },
+        { complete: true },
+      ])
+      expect(await rows('SELECT reason FROM finalise_queue')).toHaveLength(2)
+    } finally {
+      await client.query('ALTER TABLE fo_expiry_metrics DROP CONSTRAINT odd')
+    }
+  })
+
   it('sets exactly the record aside that the store refuses, with its bytes, and goes on', async () => {
     await client.query(`ALTER TABLE futures_bars ADD CONSTRAINT sane CHECK (high < 1000000)`)
     try {
