@@ -211,7 +211,7 @@ export const PAGE_VIEW_MAX_STRIKES = 20
 
 /** A minute closes when market time has passed its end by this much. */
 export const ALLOWED_LATENESS_MS = 5_000
-/** The conflating writer's shortest pause from one commit's end to the next one's start. */
+/** The conflating writer's commits begin so far apart at the least. */
 export const COMMIT_PAUSE_MS = 5
 /** Records folded and not yet committed; beyond it the reader waits for the commit. */
 export const UNCOMMITTED_RECORDS_MAX = 200_000
@@ -220,6 +220,11 @@ export const FINALS_PER_STATEMENT = 200
 /** Expiry metrics are written at most this often while the minute is open, the distribution that often. */
 export const METRICS_PERIOD_MS = 250
 export const DISTRIBUTION_PERIOD_MS = 5_000
+/** Series of which one commit carries metrics, and the distribution. */
+export const METRICS_PER_COMMIT = 2
+export const DISTRIBUTIONS_PER_COMMIT = 1
+/** The forward of an open minute is computed again when the market has moved on by this. */
+export const FORWARD_PERIOD_MS = 100
 /** Pauses between attempts to get the store back: first and largest. */
 export const STORE_RETRY_FIRST_MS = 200
 export const STORE_RETRY_MAX_MS = 5_000

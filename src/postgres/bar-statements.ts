@@ -9,7 +9,8 @@
  * Statements differ only in which tables they have, so there are few and each can be named.
  */
 import type { SourcePosition } from '../backend/ports.ts'
-import { booleanArray, bytesArray, instantArray, numberArray, textArray } from './array-literal.ts'
+import { columnArray } from './array-bytes.ts'
+import { instantArray, numberArray, textArray } from './array-literal.ts'
 import type { Column, ColumnType, Deletion, Table } from './bar-tables.ts'
 
 /** Rows for one table; a part without rows is left out of the statement. */
@@ -18,7 +19,7 @@ export interface Part {
   readonly rows: number
   readonly columns: number
   sql(firstParameter: number): string
-  parameters(): string[]
+  parameters(): Buffer[]
 }
 
 export interface GuardedStatement {
@@ -29,19 +30,18 @@ export interface GuardedStatement {
 
 const texts = new Map<string, string>()
 
-/** The array's element type, and how a column of values becomes its literal. */
-const ARRAYS: Readonly<Record<ColumnType, { type: string; literal: (values: never[]) => string }>> =
-  {
-    text: { type: 'text', literal: textArray },
-    float8: { type: 'float8', literal: numberArray },
-    int8: { type: 'int8', literal: numberArray },
-    int4: { type: 'int4', literal: numberArray },
-    bool: { type: 'bool', literal: booleanArray },
-    bytea: { type: 'bytea', literal: bytesArray },
-    ms: { type: 'timestamptz', literal: instantArray },
-    date: { type: 'date', literal: textArray },
-    jsonb: { type: 'jsonb', literal: textArray },
-  }
+/** The element type of the array that a column of values is given as. */
+const ELEMENTS: Readonly<Record<ColumnType, string>> = {
+  text: 'text',
+  float8: 'float8',
+  int8: 'int8',
+  int4: 'int4',
+  bool: 'bool',
+  bytea: 'bytea',
+  ms: 'timestamptz',
+  date: 'date',
+  jsonb: 'jsonb',
+}
 
 export function upsert<Row>(table: Table<Row>, rows: readonly Row[]): Part {
   return {
@@ -170,15 +170,15 @@ function assignment<Row>({ name, onConflict }: Column<Row>): string[] {
 }
 
 function placeholders<Row>(columns: readonly Column<Row>[], first: number): string {
-  return columns.map((c, i) => `$${first + i}::${ARRAYS[c.type].type}[]`).join(', ')
+  return columns.map((c, i) => `$${first + i}::${ELEMENTS[c.type]}[]`).join(', ')
 }
 
 function quoted(name: string): string {
   return `"${name}"`
 }
 
-function columnArrays<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string[] {
-  return columns.map(({ type, value }) => ARRAYS[type].literal(rows.map(value) as never[]))
+function columnArrays<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): Buffer[] {
+  return columns.map(({ type, value }) => columnArray(type, rows, value))
 }
 
 /** Two writers that meet the same rows in the same order cannot deadlock. */

@@ -4,6 +4,7 @@
  * stores while a minute is open comes from here too. The close of a minute does not: it reads the
  * store (see minute-close).
  */
+import { FORWARD_PERIOD_MS } from '../../limits.ts'
 import type { BarFold } from '../../market/bar.ts'
 import type { MarketCalendar } from '../../market/calendar.ts'
 import type { InstrumentMaster, Series } from '../../market/instrument-master.ts'
@@ -41,9 +42,11 @@ interface LiveSeries {
   version: number
   /** Time of the newest packet of the series or its underlying: what "now" is for its prices. */
   newestMs: number
-  /** Forward of the commit that is being made. */
+  /** Forward for the rows of open minutes; a fraction of a second old at most. */
   forward: Forward | undefined
   forwardVersion: number
+  /** Market time. */
+  forwardAtMs: number
   cached: { version: number; minuteMs: number; chain: LiveChain } | undefined
 }
 
@@ -178,12 +181,14 @@ export class LiveChains implements TickObserver {
     const row = live?.rows.get(strike)
     if (series === undefined || live === undefined || row === undefined) return undefined
     const timeYears = this.#timeYears(series, bar.minuteMs)
-    if (live.forwardVersion !== live.version) {
+    const isOld = Math.abs(this.#marketTimeMs - live.forwardAtMs) >= FORWARD_PERIOD_MS
+    if (live.forwardVersion !== live.version && isOld) {
       live.forward =
         timeYears === null
           ? undefined
           : this.#forward(series, bar.minuteMs, timeYears, this.#nowOf(live))
       live.forwardVersion = live.version
+      live.forwardAtMs = this.#marketTimeMs
     }
     const spot = this.spot(symbol)?.lastPrice ?? null
     const input = this.#strikeInput(row, this.#nowOf(live))
@@ -336,6 +341,7 @@ export class LiveChains implements TickObserver {
         newestMs: 0,
         forward: undefined,
         forwardVersion: -1,
+        forwardAtMs: Number.NEGATIVE_INFINITY,
         cached: undefined,
       }
       this.#series.set(key, live)

@@ -191,6 +191,12 @@ export class PartitionBooks {
     return minuteMs === undefined ? undefined : { bars, minuteMs }
   }
 
+  /** Announced instruments whose stored rows have not been taken in. */
+  notLoaded(producer: string): MissingRows[] {
+    const known = [...this.#source(producer).tokens.values()]
+    return known.filter(({ isLoaded }) => !isLoaded).map((bars) => ({ bars, minuteMs: null }))
+  }
+
   /** Which rows must be read from the store before this tick can be folded; undefined where none. */
   foldTick(producer: string, tick: JournalledTick, sequence: number): MissingRows | FoldResult {
     const source = this.#source(producer)

@@ -388,7 +388,8 @@ class Session {
     from: number,
     first: MissingRows,
   ): MissingRows[] {
-    const missing = [first]
+    // The first ticks of many instruments come in many batches: with one of them all are loaded.
+    const missing = first.minuteMs === null ? this.#books.notLoaded(producer) : [first]
     for (let i = from + 1; i < records.length; i++) {
       const record = records[i] as LogRecord
       if (!('tick' in record)) continue
@@ -437,13 +438,17 @@ class Session {
   }
 
   async #commitUntilFinished(): Promise<void> {
+    const { clock } = this.#deps
+    let beganAtMs = Number.NEGATIVE_INFINITY
     while (!(this.#finished && !this.#changed) && !this.#failed.signal.aborted) {
-      if (this.#changed) await this.#commit()
-      else if (!(await this.#finaliseSome())) await this.#untilWoken()
-      // The pause lets changes gather for the next commit; finals need none.
-      const isIdle = this.#changed || this.#books.due.size === 0
-      if (!this.#finished && isIdle) {
-        await pause(this.#deps.clock, COMMIT_PAUSE_MS, this.#failed.signal)
+      const waitMs = this.#finished ? 0 : beganAtMs + COMMIT_PAUSE_MS - clock.elapsedMs()
+      if (this.#changed && waitMs <= 0) {
+        beganAtMs = clock.elapsedMs()
+        await this.#commit()
+      } else if (!(await this.#finaliseSome())) {
+        // While changes gather for the next commit finals go on; they need no pause.
+        if (this.#changed) await pause(clock, waitMs, this.#failed.signal)
+        else await this.#untilWoken()
       }
     }
   }
