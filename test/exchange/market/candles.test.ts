@@ -91,15 +91,6 @@ describe('minute candles', () => {
     expect(changes).toBeLessThan(60)
     expect(held.every((value) => value % 65 === 0)).toBe(true)
   })
-
-  it('of two hours of an option take less than 5 ms', () => {
-    const takenMs = Array.from({ length: 7 }, () => {
-      const startedMs = performance.now()
-      candles(liquid, NOON - 120 * MINUTE_MS, NOON)
-      return performance.now() - startedMs
-    })
-    expect(Math.min(...takenMs)).toBeLessThan(5)
-  })
 })
 
 function candles(sample: Contract, fromMs: number, toMs: number, nowMs = toMs + 3_600_000) {

@@ -37,9 +37,8 @@ describe('subscriptions', () => {
     const store = new MemorySubscriptionStore()
     const { broker, ...running } = await start({ store })
     store.hold()
-    const startedAtMs = performance.now()
+    // Would not come back if it waited for the store.
     await subscribe(running, [A, B])
-    expect(performance.now() - startedAtMs).toBeLessThan(1_000)
     await vi.waitFor(() => expect(broker.carried().has(B.token)).toBe(true), WITHIN)
     expect(store.statusOf(A)).toBeUndefined()
     store.letGo()
