@@ -8,6 +8,7 @@
 import { KITE_MALFORMED_ROWS_KEPT } from '../limits.ts'
 import type { Instrument, InstrumentKind } from '../market/instrument.ts'
 import { isCivilDate } from '../market/ist.ts'
+import { ROWS_PER_STEP, runAtOnce, type Steps } from '../market/steps.ts'
 import { canonicalSymbol } from '../market/underlying.ts'
 import { joinCsvRow, splitCsvRow } from './csv-row.ts'
 
@@ -40,6 +41,8 @@ export interface InstrumentDump {
   readonly malformedCount: number
   /** The first of them, up to `KITE_MALFORMED_ROWS_KEPT`. */
   readonly malformed: readonly MalformedRow[]
+  /** The last row has too few cells: the text was cut off in it. */
+  readonly isCutOff: boolean
 }
 
 /** The text is no instrument dump, an HTML page for instance; it says nothing about instruments. */
@@ -52,14 +55,19 @@ export interface NoInstrumentDump {
 
 /** Never throws. Columns are found by their names, in any order, and unknown ones are passed over. */
 export function parseInstruments(csv: string): InstrumentDump | NoInstrumentDump {
-  const lines = csv.split('\n')
-  const header = splitCsvRow(trimLine(lines[0] ?? '').replace(/^\uFEFF/, ''))
+  return runAtOnce(parseInSteps(csv))
+}
+
+/** The same in steps, beside live ticks. */
+export function* parseInSteps(csv: string): Steps<InstrumentDump | NoInstrumentDump> {
+  const end = lineEnd(csv, 0)
+  const header = splitCsvRow(trimLine(csv.slice(0, end)).replace(/^\uFEFF/, ''))
   const missing = COLUMNS.filter((column) => header?.includes(column) !== true)
   if (header === undefined || missing.some((column) => !OPTIONAL.includes(column))) {
     const message = `the header lacks ${missing.join(', ')}`
     return { ok: false, code: 'not_a_dump', retryable: true, message }
   }
-  return parseRows(lines, new RowParser(header))
+  return yield* parseRows(csv, end + 1, new RowParser(header))
 }
 
 /**
@@ -73,22 +81,33 @@ export function formatInstruments(instruments: readonly Instrument[]): string {
 /** Not needed to read a dump: one is the token's upper bits, the other is 0.0 in every row. */
 const OPTIONAL: readonly Column[] = ['exchange_token', 'last_price']
 
-function parseRows(lines: readonly string[], parser: RowParser): InstrumentDump {
+function* parseRows(csv: string, from: number, parser: RowParser): Steps<InstrumentDump> {
   const instruments: Instrument[] = []
   const malformed: MalformedRow[] = []
   let malformedCount = 0
-  for (let i = 1; i < lines.length; i++) {
-    const row = trimLine(lines[i] ?? '')
+  let last = ''
+  for (let at = from, line = 2; at < csv.length; line++) {
+    const end = lineEnd(csv, at)
+    const row = trimLine(csv.slice(at, end))
+    at = end + 1
+    if (line % ROWS_PER_STEP === 0) yield
     if (row === '') continue
+    last = row
     const parsed = parser.parse(row)
     if (typeof parsed !== 'string') {
       instruments.push(parsed)
       continue
     }
     malformedCount++
-    if (malformed.length < KITE_MALFORMED_ROWS_KEPT) malformed.push({ line: i + 1, reason: parsed })
+    if (malformed.length < KITE_MALFORMED_ROWS_KEPT) malformed.push({ line, reason: parsed })
   }
-  return { ok: true, instruments, malformedCount, malformed }
+  const isCutOff = last !== '' && parser.isCutOff(last)
+  return { ok: true, instruments, malformedCount, malformed, isCutOff }
+}
+
+function lineEnd(csv: string, from: number): number {
+  const end = csv.indexOf('\n', from)
+  return end === -1 ? csv.length : end
 }
 
 /** A row's cells as values, not yet judged. */
@@ -127,6 +146,10 @@ class RowParser {
     if (cells.length !== this.width) return `${cells.length} cells instead of ${this.width}`
     const raw = this.read(cells)
     return this.reasonAgainst(raw) ?? this.instrument(raw)
+  }
+
+  isCutOff(row: string): boolean {
+    return (splitCsvRow(row)?.length ?? 0) < this.width
   }
 
   private reasonAgainst(raw: RawInstrument): string | undefined {

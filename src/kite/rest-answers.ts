@@ -66,6 +66,7 @@ export interface KiteProfile {
 
 export interface KiteSession {
   readonly userId: string
+  readonly userName: string | undefined
   /** Ends at 6 AM IST of the next day, or with a logout. */
   readonly accessToken: string
   readonly publicToken: string | undefined
@@ -108,8 +109,10 @@ export function parseProfile(data: unknown): KiteProfile {
 export function parseSession(data: unknown): KiteSession {
   const fields = fieldsOf(data, 'session')
   const publicToken = fields['public_token']
+  const userName = fields['user_name']
   return {
     userId: text(fields, 'user_id', 'session'),
+    userName: typeof userName === 'string' ? userName : undefined,
     accessToken: text(fields, 'access_token', 'session'),
     publicToken: typeof publicToken === 'string' ? publicToken : undefined,
     loginTimeMs: optionalTime(fields, 'login_time', 'session'),

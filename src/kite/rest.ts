@@ -8,6 +8,7 @@
 import type { Clock } from '../kit/clock.ts'
 import { KITE_DUMP_TIMEOUT_MS, KITE_LTP_KEYS_MAX, KITE_QUOTE_KEYS_MAX } from '../limits.ts'
 import { formatIst } from '../market/ist.ts'
+import type { Timeframe } from '../market/timeframe.ts'
 import { KiteError } from './kite-error.ts'
 import { sessionChecksum } from './login.ts'
 import {
@@ -35,6 +36,18 @@ export type CandleInterval =
   | '30minute'
   | '60minute'
   | 'day'
+
+/** The broker's intervals in our words. */
+export const TIMEFRAME_OF: Readonly<Record<CandleInterval, Timeframe>> = {
+  minute: '1m',
+  '3minute': '3m',
+  '5minute': '5m',
+  '10minute': '10m',
+  '15minute': '15m',
+  '30minute': '30m',
+  '60minute': '1h',
+  day: '1d',
+}
 
 /** The longest span, in days, that the broker answers in one history request. */
 export const HISTORY_SPAN_DAYS: Readonly<Record<CandleInterval, number>> = {

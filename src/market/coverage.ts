@@ -90,3 +90,22 @@ export class Coverage {
     this.#stretches = this.#stretches.filter((stretch) => stretch.toMs >= beforeMs)
   }
 }
+
+/**
+ * Of a feed that is delivered at most once: when its ticks began to come and when they stopped is
+ * known, so that trades and volumes have their place; but nothing is known for certain in between, so
+ * there is no stretch to claim, no minute without a packet to fill and none that is complete.
+ */
+export class SampledCoverage extends Coverage {
+  override get stretches(): readonly CoverageStretch[] {
+    return []
+  }
+
+  override touchesMinute(): boolean {
+    return false
+  }
+
+  override spansMinute(): boolean {
+    return false
+  }
+}

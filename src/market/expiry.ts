@@ -13,6 +13,7 @@ import {
   istDate,
   MINUTE_MS,
   parseDate,
+  startOfDateMs,
   weekday,
 } from './ist.ts'
 
@@ -124,6 +125,15 @@ export function hasExpired(
   const today = istDate(atMs)
   if (expiry !== today) return expiry < today
   return atMs >= calendar.expiryCloseMs(segment, expiry)
+}
+
+/** Contracts that have ended are let go at this minute of their last day, or when they close. */
+const ROLL_MINUTE = 16 * 60
+
+/** The instant from which the next expiry takes the place of this one. */
+export function rollMs(expiry: string, calendar: MarketCalendar, segment: string): number {
+  const earliestMs = startOfDateMs(expiry) + ROLL_MINUTE * MINUTE_MS
+  return Math.max(earliestMs, calendar.expiryCloseMs(segment, expiry))
 }
 
 /** Calendar days from the IST date of `atMs`; 0 on the day itself, negative after it. */

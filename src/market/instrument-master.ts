@@ -1,12 +1,14 @@
 /**
  * The instrument master: one day's dump, indexed for every question that is asked of it.
  *
- * Immutable; a new dump makes a new master, and `diffInstruments` says what became of the old one.
+ * Immutable; a new dump makes a new master, and `instrument-diff` says what became of the old one.
+ * A real dump has 120,000 rows, so both can also be done in steps, beside live ticks.
  * Tokens are good for finding what is on the wire today and for nothing else, since the exchange
  * reuses them.
  */
 import type { ExpiryKind } from './expiry.ts'
 import { type Instrument, instrumentKey } from './instrument.ts'
+import { ROWS_PER_STEP, runAtOnce, type Steps, sortInSteps } from './steps.ts'
 import { type KnownNames, knownNames, parseTradingsymbol } from './symbol.ts'
 import { canonicalSymbol, underlyingOf } from './underlying.ts'
 
@@ -44,24 +46,10 @@ export interface InstrumentQuery {
   readonly limit?: number | undefined
 }
 
-export interface InstrumentChange {
-  readonly before: Instrument
-  readonly after: Instrument
-}
-
-export interface InstrumentDiff {
-  readonly added: readonly Instrument[]
-  readonly removed: readonly Instrument[]
-  readonly changed: readonly InstrumentChange[]
-}
-
 export class InstrumentMaster {
-  /** Index first, then by symbol, expiry, strike and type: the order of every answer. */
-  readonly instruments: readonly Instrument[]
-  /** The names of derivatives, for reading a tradingsymbol that is not in the master. */
-  readonly names: KnownNames
-  /** Symbols that have futures or options, ascending. */
-  readonly derivativeSymbols: readonly string[]
+  private ordered: readonly Instrument[] = []
+  private knownNames: KnownNames = knownNames([])
+  private withDerivatives: readonly string[] = []
   private readonly byKeyMap = new Map<string, Instrument>()
   private readonly byTokenMap = new Map<number, Instrument>()
   private readonly bySymbolMap = new Map<string, SymbolEntry>()
@@ -69,22 +57,33 @@ export class InstrumentMaster {
 
   /** Of two rows with one exchange and tradingsymbol the first counts. */
   constructor(instruments: Iterable<Instrument>) {
-    for (const instrument of instruments) {
-      const key = instrumentKey(instrument.exchange, instrument.tradingsymbol)
-      if (!this.byKeyMap.has(key)) this.byKeyMap.set(key, instrument)
-    }
-    this.instruments = [...this.byKeyMap.values()].sort(compareInstruments)
-    this.names = derivativeNames(this.instruments)
-    for (const instrument of this.instruments) this.add(instrument)
-    for (const entry of this.bySymbolMap.values()) finish(entry, this.names)
-    this.derivativeSymbols = [...this.bySymbolMap]
-      .filter(([, entry]) => entry.futures.length > 0 || entry.series.size > 0)
-      .map(([symbol]) => symbol)
-      .sort()
+    runAtOnce(this.take(instruments))
+  }
+
+  /** The same in steps. */
+  static *inSteps(instruments: Iterable<Instrument>): Steps<InstrumentMaster> {
+    const master = new InstrumentMaster([])
+    yield* master.take(instruments)
+    return master
+  }
+
+  /** Index first, then by symbol, expiry, strike and type: the order of every answer. */
+  get instruments(): readonly Instrument[] {
+    return this.ordered
+  }
+
+  /** The names of derivatives, for reading a tradingsymbol that is not in the master. */
+  get names(): KnownNames {
+    return this.knownNames
+  }
+
+  /** Symbols that have futures or options, ascending. */
+  get derivativeSymbols(): readonly string[] {
+    return this.withDerivatives
   }
 
   get size(): number {
-    return this.instruments.length
+    return this.ordered.length
   }
 
   byKey(exchange: string, tradingsymbol: string): Instrument | undefined {
@@ -151,6 +150,37 @@ export class InstrumentMaster {
     return this.bySymbolMap.get(canonicalSymbol(symbol) ?? symbol)?.all ?? []
   }
 
+  private *take(instruments: Iterable<Instrument>): Steps<void> {
+    const listed: Instrument[] = []
+    const names = new Set<string>()
+    for (const instrument of instruments) {
+      const key = instrumentKey(instrument.exchange, instrument.tradingsymbol)
+      if (this.byKeyMap.has(key)) continue
+      this.byKeyMap.set(key, instrument)
+      if (isDerivative(instrument)) names.add(instrument.name)
+      if (listed.push(instrument) % ROWS_PER_STEP === 0) yield
+    }
+    this.ordered = yield* sortInSteps(listed, compareInstruments)
+    this.knownNames = knownNames([...names])
+    yield* this.addAll()
+  }
+
+  private *addAll(): Steps<void> {
+    for (const [i, instrument] of this.ordered.entries()) {
+      this.add(instrument)
+      if (i % ROWS_PER_STEP === 0) yield
+    }
+    for (const entry of this.bySymbolMap.values()) {
+      if (entry.options.length === 0) continue
+      finish(entry, this.names)
+      yield
+    }
+    this.withDerivatives = [...this.bySymbolMap]
+      .filter(([, entry]) => entry.futures.length > 0 || entry.series.size > 0)
+      .map(([symbol]) => symbol)
+      .sort()
+  }
+
   private add(instrument: Instrument): void {
     this.byTokenMap.set(instrument.token, instrument)
     addSpelling(this.bySpelling, instrument)
@@ -161,28 +191,6 @@ export class InstrumentMaster {
     if (instrument.kind === 'option') entry.options.push(instrument)
     if (isIndexOf(instrument)) entry.index = instrument
   }
-}
-
-/** What a new dump adds, takes away and says differently, by exchange and tradingsymbol. */
-export function diffInstruments(
-  before: Iterable<Instrument>,
-  after: Iterable<Instrument>,
-): InstrumentDiff {
-  const old = new Map<string, Instrument>()
-  for (const row of before) old.set(instrumentKey(row.exchange, row.tradingsymbol), row)
-  const added: Instrument[] = []
-  const changed: InstrumentChange[] = []
-  const seen = new Set<string>()
-  for (const row of after) {
-    const key = instrumentKey(row.exchange, row.tradingsymbol)
-    if (seen.has(key)) continue
-    seen.add(key)
-    const earlier = old.get(key)
-    if (earlier === undefined) added.push(row)
-    else if (!sameInstrument(earlier, row)) changed.push({ before: earlier, after: row })
-  }
-  const removed = [...old].filter(([key]) => !seen.has(key)).map(([, row]) => row)
-  return { added, removed, changed }
 }
 
 // ---------------------------------------------------------------- building
@@ -255,9 +263,8 @@ function strikeRows(options: readonly Instrument[]): StrikeRow[] {
   return [...rows.values()]
 }
 
-function derivativeNames(instruments: readonly Instrument[]): KnownNames {
-  const derivatives = instruments.filter(({ kind }) => kind === 'future' || kind === 'option')
-  return knownNames(derivatives.map(({ name }) => name))
+function isDerivative({ kind }: Instrument): boolean {
+  return kind === 'future' || kind === 'option'
 }
 
 function addSpelling(map: Map<string, Instrument | Instrument[]>, instrument: Instrument): void {
@@ -321,21 +328,4 @@ function rankOf(
 function mentions({ tradingsymbol, kind, name, symbol }: Instrument, word: string): boolean {
   if (tradingsymbol.includes(word) || symbol.includes(word)) return true
   return kind === 'equity' && name.toUpperCase().includes(word)
-}
-
-const FIELDS = [
-  'token',
-  'name',
-  'symbol',
-  'segment',
-  'kind',
-  'optionType',
-  'expiry',
-  'strike',
-  'lotSize',
-  'tickSize',
-] as const satisfies readonly (keyof Instrument)[]
-
-function sameInstrument(a: Instrument, b: Instrument): boolean {
-  return FIELDS.every((field) => a[field] === b[field])
 }

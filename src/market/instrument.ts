@@ -36,3 +36,22 @@ export interface Instrument {
 export function instrumentKey(exchange: string, tradingsymbol: string): string {
   return `${exchange}:${tradingsymbol}`
 }
+
+/** Whether they are the same contract, described alike. */
+export function isSameInstrument(a: Instrument, b: Instrument): boolean {
+  return (
+    a === b ||
+    (a.token === b.token &&
+      a.exchange === b.exchange &&
+      a.tradingsymbol === b.tradingsymbol &&
+      a.name === b.name &&
+      a.symbol === b.symbol &&
+      a.segment === b.segment &&
+      a.kind === b.kind &&
+      a.optionType === b.optionType &&
+      a.expiry === b.expiry &&
+      a.strike === b.strike &&
+      a.lotSize === b.lotSize &&
+      a.tickSize === b.tickSize)
+  )
+}

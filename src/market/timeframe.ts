@@ -76,9 +76,44 @@ export function bucketAt(
   }
 }
 
+/** Whole buckets: the widest range of them that [fromMs, toMs) touches. */
+export function wholeBuckets(
+  timeframe: Timeframe,
+  fromMs: number,
+  toMs: number,
+  segment: string,
+  calendar: MarketCalendar,
+): Bucket {
+  return {
+    startMs: bucketAt(timeframe, fromMs, segment, calendar).startMs,
+    endMs: bucketAt(timeframe, toMs - 1, segment, calendar).endMs,
+  }
+}
+
+/** What lies in one bucket, together; buckets in which nothing lies are left out. */
+export function* byBucket<T>(
+  items: Iterable<T>,
+  timeMs: (item: T) => number,
+  timeframe: Timeframe,
+  segment: string,
+  calendar: MarketCalendar,
+): Generator<{ readonly bucket: Bucket; readonly items: readonly [T, ...T[]] }> {
+  let group: { readonly bucket: Bucket; readonly items: [T, ...T[]] } | undefined
+  for (const item of items) {
+    const atMs = timeMs(item)
+    if (group !== undefined && atMs < group.bucket.endMs) {
+      group.items.push(item)
+      continue
+    }
+    if (group !== undefined) yield group
+    group = { bucket: bucketAt(timeframe, atMs, segment, calendar), items: [item] }
+  }
+  if (group !== undefined) yield group
+}
+
 /**
- * Rolls bars up, in one pass. Volume is the sum and the OHLC the extremes of what is known, as SQL's
- * aggregates have it; open interest is the last known. A bucket without bars is left out.
+ * Rolls bars up. Volume is the sum and the OHLC the extremes of what is known, as SQL's aggregates
+ * have it; open interest is the last known. A bucket without bars is left out.
  *
  * @param bars ascending by time, all of one instrument
  */
@@ -89,18 +124,11 @@ export function rollUp(
   calendar: MarketCalendar,
 ): RolledBar[] {
   const rolled: RolledBar[] = []
-  let bucket: Bucket | undefined
-  let current: RolledBar | undefined
-  for (const bar of bars) {
-    if (bucket === undefined || current === undefined || bar.timeMs >= bucket.endMs) {
-      if (current !== undefined) rolled.push(current)
-      bucket = bucketAt(timeframe, bar.timeMs, segment, calendar)
-      current = { ...bar, timeMs: bucket.startMs, bars: 1 }
-    } else {
-      current = join(current, bar)
-    }
+  for (const { bucket, items } of byBucket(bars, openingOf, timeframe, segment, calendar)) {
+    const [first, ...rest] = items
+    const whole = rest.reduce(joinBars, { ...first, timeMs: bucket.startMs })
+    rolled.push({ ...whole, bars: items.length })
   }
-  if (current !== undefined) rolled.push(current)
   return rolled
 }
 
@@ -120,7 +148,8 @@ function stretchAt(atMs: number, date: string, session: Session | undefined): Bu
     : { startMs: session.closeMs, endMs: day.endMs }
 }
 
-function join(earlier: RolledBar, later: RollableBar): RolledBar {
+/** Two bars of one instrument as one that opens with the earlier. */
+export function joinBars(earlier: RollableBar, later: RollableBar): RollableBar {
   return {
     timeMs: earlier.timeMs,
     open: earlier.open ?? later.open,
@@ -129,8 +158,11 @@ function join(earlier: RolledBar, later: RollableBar): RolledBar {
     close: later.close ?? earlier.close,
     volume: combine(earlier.volume, later.volume, sum),
     openInterest: later.openInterest ?? earlier.openInterest,
-    bars: earlier.bars + 1,
   }
+}
+
+function openingOf({ timeMs }: RollableBar): number {
+  return timeMs
 }
 
 function combine(

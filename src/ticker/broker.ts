@@ -27,7 +27,7 @@ export interface BrokerAccess {
     handlers: KiteSocketHandlers,
     signal: AbortSignal,
   ): Promise<BrokerSocket>
-  readonly rest: Pick<KiteRest, 'instrumentsCsv' | 'ltp' | 'profile'>
+  readonly rest: Pick<KiteRest, 'instrumentsCsv' | 'ltp' | 'profile' | 'history' | 'quotes'>
   /** Where the user gets a new access token. */
   readonly loginUrl: string
 }
@@ -44,13 +44,15 @@ export type BrokerFactory = (request: BrokerRequest) => BrokerAccess
 export function kiteBroker(options: {
   readonly webSocketRoot: string
   readonly restRoot: string
+  /** Kite's own where left out. */
+  readonly loginRoot?: string
   readonly clock: Clock
 }): BrokerFactory {
-  const { webSocketRoot, restRoot, clock } = options
+  const { webSocketRoot, restRoot, loginRoot, clock } = options
   return ({ apiKey, accessToken }) => ({
     openSocket: (token, handlers, signal) =>
       openKiteSocket({ root: webSocketRoot, apiKey, accessToken: token, clock, signal }, handlers),
     rest: new KiteRest({ root: restRoot, apiKey, accessToken, clock }),
-    loginUrl: kiteLoginUrl(apiKey),
+    loginUrl: kiteLoginUrl(apiKey, {}, loginRoot),
   })
 }

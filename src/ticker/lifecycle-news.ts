@@ -40,7 +40,10 @@ export function gapNews(
   }
 }
 
-export function accountNews({ name, state, reason, access }: Account): LifecycleNews {
+export function accountNews(
+  { name, state, access }: Account,
+  reason: string | null,
+): LifecycleNews {
   const isUp = state === 'up'
   return {
     event_type: isUp ? 'account_up' : 'account_down',

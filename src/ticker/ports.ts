@@ -13,6 +13,8 @@ export interface RecoveredPartition {
   readonly lastMarketTimeMs: number | undefined
   /** Wall clock of the last tick's arrival, epoch ms. */
   readonly lastReceivedAtMs: number | undefined
+  /** The newest exchange time in the last batch with a tick, epoch ms. */
+  readonly lastExchangeMs: number | undefined
   readonly instruments: readonly Instrument[]
   /** What was streaming when the log broke off. */
   readonly covered: readonly { readonly token: number; readonly mode: TickMode }[]
@@ -82,11 +84,11 @@ export interface StoredSubscription {
 
 /** The table of subscriptions, one row an instrument. Every call may fail and may be repeated. */
 export interface SubscriptionStore {
-  /** All rows, removed ones too. */
+  /** All rows of this ticker, removed ones too. */
   load(): Promise<readonly StoredSubscription[]>
   /** Writes rows as they are now; of two with the same name the later one counts. */
   save(rows: readonly StoredSubscription[]): Promise<void>
-  /** Deletes rows that were removed before `beforeMs`; returns how many. */
+  /** Deletes rows of this ticker that were removed before `beforeMs`; returns how many. */
   forgetRemoved(beforeMs: number): Promise<number>
 }
 
@@ -105,4 +107,37 @@ export interface InstrumentStore {
   loadCurrent(): Promise<readonly Instrument[]>
   /** Ends the versions that the diff replaces or takes away and begins the new ones. */
   apply(diff: InstrumentDiff): Promise<void>
+}
+
+/** One message for a channel of the bus. */
+export interface BusMessage {
+  readonly channel: string
+  readonly text: string
+}
+
+/** The publish/subscribe bus. It may be away at any time; nothing of the ticker waits for it. */
+export interface Bus {
+  /** Why the server does not answer; null while it does. */
+  readonly error: string | null
+  /** Messages of `send` that were refused, or of which nobody can say that the server took them. */
+  readonly dropped: number
+  /**
+   * Hands messages over in order. Resolves when the server has taken them all; rejects, with a `code`,
+   * where that is not known, and then any of them may have arrived. For what must not be lost: the
+   * caller keeps it and repeats it.
+   */
+  publish(messages: readonly BusMessage[]): Promise<void>
+  /**
+   * Hands messages over in order and forgets them: for ticks. False where the server is away, or so
+   * slow that `BUS_SENDING_MAX_BYTES` wait for its answer: then all of them are dropped and counted.
+   * Never waits, never throws, and keeps no more than that in memory.
+   */
+  send(messages: readonly BusMessage[]): boolean
+  /**
+   * How many listen to each of `channels`. Redis counts subscribers of patterns without telling which,
+   * so each counts for every channel. Rejects where the server does not answer.
+   */
+  listeners(channels: readonly string[]): Promise<ReadonlyMap<string, number>>
+  /** Tells when the server is there again; returns how to stop listening. */
+  onUp(listener: () => void): () => void
 }

@@ -1,11 +1,8 @@
 /** What the calendar and market time say about a contract: does it trade, has it ended. */
 import type { MarketCalendar } from '../market/calendar.ts'
-import { hasExpired } from '../market/expiry.ts'
+import { hasExpired, rollMs } from '../market/expiry.ts'
 import type { Instrument } from '../market/instrument.ts'
-import { istDate, MINUTE_MS, startOfDateMs } from '../market/ist.ts'
-
-/** Ended contracts leave the subscriptions at this minute of their last day, or when they close. */
-const ROLL_MINUTE = 16 * 60
+import { istDate } from '../market/ist.ts'
 
 export class SessionRules {
   readonly #calendar: MarketCalendar
@@ -32,9 +29,6 @@ export class SessionRules {
 
   /** Its last day is over for us too. */
   hasRolled({ expiry, segment }: Instrument): boolean {
-    if (expiry === null) return false
-    const rollMs = startOfDateMs(expiry) + ROLL_MINUTE * MINUTE_MS
-    const closeMs = this.#calendar.expiryCloseMs(segment, expiry)
-    return this.#marketTimeMs() >= Math.max(rollMs, closeMs)
+    return expiry !== null && this.#marketTimeMs() >= rollMs(expiry, this.#calendar, segment)
   }
 }

@@ -13,57 +13,84 @@ import { formatIst } from '../market/ist.ts'
 import type { Account } from './connection/account.ts'
 import type { Connection } from './connection/connection.ts'
 import type { ConnectionState } from './connection/connection-state.ts'
+import { type AccountRoom, roomForFailover, roomForNew } from './connection/rooms.ts'
 import type { OpenGap } from './feed/stream.ts'
 import type { JournalPartition, JournalState } from './ports.ts'
+import type { AccountBudget, BudgetUse } from './requests/account-budget.ts'
+import type { Tokens } from './tokens/tokens.ts'
 
 type HealthLevel = Static<typeof healthLevel>
 export type HealthCheck = Health['checks'][number]
 
-export function accountStatus(account: Account): AccountStatus {
-  const { settings, state } = account
+export function accountStatus(
+  account: Account,
+  tokens: Tokens,
+  budget: AccountBudget,
+  room: AccountRoom | undefined,
+): AccountStatus {
+  const { state } = account
   return {
     name: account.name,
     state,
-    reason: account.reason,
+    fault: tokens.view(account.name)?.is_expired === true ? 'expired' : account.fault,
+    reason: tokens.reason(account),
     login_url: state === 'up' ? null : account.access.loginUrl,
+    token: tokens.view(account.name),
     since: formatIst(account.sinceMs),
     instruments: account.instruments,
+    belonging: room?.homes ?? 0,
     capacity: account.limit,
-    history: {
-      rate_per_second: settings.historyRequestsPerSecond,
-      queued: 0,
-      eta_ms: null,
-    },
-    quote: { rate_per_second: settings.quoteRequestsPerSecond, queued: 0, eta_ms: null },
+    broker_limit: account.brokerLimit,
+    room_for_new: room === undefined ? 0 : roomForNew(room),
+    room_for_failover: room === undefined ? 0 : roomForFailover(room),
+    history: budgetView(budget.use('history')),
+    quote: budgetView(budget.use('quote')),
   }
 }
 
-export function connectionStatus(connection: Connection, ticksPerSecond: number): ConnectionStatus {
-  const { slot, session } = connection
+function budgetView(use: BudgetUse): AccountStatus['history'] {
+  return {
+    rate_per_second: use.ratePerSecond,
+    configured_per_second: use.configuredPerSecond,
+    used_share: use.usedShare,
+    refused: use.refused,
+  }
+}
+
+export function connectionStatus(
+  connection: Connection,
+  ticksPerSecond: number,
+  instrumentsMute: number,
+): ConnectionStatus {
+  const { slot, session, state, history } = connection
   return {
     account: slot.account,
     connection: slot.connection,
-    state: connectionState(connection.state),
+    state: connection.isMute ? 'mute' : connectionState(state),
     instruments: connection.size,
+    instruments_mute: instrumentsMute,
     capacity: TICKER_INSTRUMENTS_PER_CONNECTION,
     ticks_per_second: ticksPerSecond,
-    last_tick_at: maybeIst(session?.lastTickAtMs),
-    last_heartbeat_at: maybeIst(session?.lastHeartbeatAtMs),
+    last_tick_at: maybeIst(history.lastTickAtMs(session)),
+    last_heartbeat_at: maybeIst(history.lastHeartbeatAtMs(session)),
     reconnects: connection.reconnects,
+    bytes_received: history.bytesReceived,
+    opened_at: state.kind === 'open' ? maybeIst(history.openedAtMs) : null,
+    next_retry_at: maybeIst(history.nextRetryAtMs),
+    last_error: history.lastError,
   }
 }
 
-function connectionState(state: ConnectionState): ConnectionStatus['state'] {
-  switch (state.kind) {
+function connectionState({ kind }: ConnectionState): ConnectionStatus['state'] {
+  switch (kind) {
     case 'idle':
     case 'stopped':
       return 'closed'
     case 'opening':
       return 'connecting'
     case 'open':
-      return 'open'
     case 'waiting':
-      return state.cause === 'mute' ? 'mute' : 'waiting'
+      return kind
   }
 }
 

@@ -1,22 +1,26 @@
 /** What the ticker shows of itself: status, health, readiness, metrics. */
+import { calendarStatus } from '../contract/api/calendar-status.ts'
 import type { Health } from '../contract/api/health.ts'
-import type { TickerStatus } from '../contract/api/ticker-status.ts'
+import type { ConnectionStatus, TickerStatus } from '../contract/api/ticker-status.ts'
 import type { Feed as FeedName } from '../contract/journal-record.ts'
 import type { Clock } from '../kit/clock.ts'
 import type { Metrics } from '../kit/metrics.ts'
 import { TICKER_CLOCK_AHEAD_MS } from '../limits.ts'
 import type { MarketCalendar } from '../market/calendar.ts'
 import { formatIst } from '../market/ist.ts'
-import { calendarStatus } from './api/calendar-status.ts'
 import type { StatusSource } from './api/status-routes.ts'
 import { countByStatus } from './api/subscription-service.ts'
 import type { Connection } from './connection/connection.ts'
 import type { Pool } from './connection/pool.ts'
+import { describeConnections } from './connection-metrics.ts'
 import type { Feed } from './feed/feed.ts'
 import type { MarketTime } from './feed/market-time.ts'
 import type { Instruments } from './instruments/instruments.ts'
+import { placementStatus } from './placement-view.ts'
 import type { JournalWriter } from './ports.ts'
 import { RateMeter } from './rate-meter.ts'
+import type { BudgetedBroker } from './requests/budgeted-broker.ts'
+import type { HistoryService } from './requests/history-service.ts'
 import {
   accountStatus,
   check,
@@ -27,6 +31,7 @@ import {
 } from './status-view.ts'
 import type { Subscriptions } from './subscriptions/subscriptions.ts'
 import type { TakeUp } from './subscriptions/take-up.ts'
+import type { Tokens } from './tokens/tokens.ts'
 
 export interface TickerStateDeps {
   readonly version: string
@@ -38,10 +43,17 @@ export interface TickerStateDeps {
   readonly marketTime: MarketTime
   readonly feed: Feed
   readonly pool: Pool
+  readonly tokens: Tokens
+  readonly budgets: BudgetedBroker
+  readonly requests: HistoryService
   readonly instruments: Instruments
   readonly subscriptions: Subscriptions
   readonly takeUp: TakeUp
   readonly redisStatus: () => TickerStatus['redis']
+  /** Null where there is no bus, or nothing is wrong with it. */
+  readonly busFault: () => string | null
+  /** Null where every event was told or still waits. */
+  readonly eventsFault: () => string | null
 }
 
 /** The segment whose hours tell whether fresh data is due. */
@@ -65,14 +77,16 @@ export class TickerState implements StatusSource {
   sample(): void {
     this.#rate.sample(this.#deps.feed.totals.received)
     for (const [connection, rate] of this.#connectionRates) {
-      rate.sample(connection.session?.packets ?? 0)
+      rate.sample(connection.history.packets(connection.session))
     }
   }
 
   status(): TickerStatus {
     const deps = this.#deps
     const marketMs = deps.marketTime.now()
-    const { pending, active, failed } = countByStatus(deps.subscriptions.all)
+    const subscriptions = deps.subscriptions.all
+    const { pending, active, failed } = countByStatus(subscriptions)
+    const { rooms } = deps.pool
     return {
       service: 'ticker',
       ticker_id: deps.journal.producer,
@@ -83,10 +97,13 @@ export class TickerState implements StatusSource {
       feed: deps.feedName,
       market_time: formatIst(marketMs),
       calendar: calendarStatus(deps.calendar, deps.calendarMode, marketMs),
-      accounts: deps.pool.accounts.map(accountStatus),
-      connections: Array.from(this.#connectionRates, ([connection, rate]) =>
-        connectionStatus(connection, rate.perSecond),
-      ),
+      accounts: deps.pool.accounts.map((account) => {
+        const budget = deps.budgets.budgetOf(account.settings.apiKey)
+        const room = rooms.find((each) => each.account === account.name)
+        return accountStatus(account, deps.tokens, budget, room)
+      }),
+      connections: this.#connections(),
+      placement: placementStatus(deps.pool, subscriptions, deps.subscriptions.lastPlacement),
       totals: {
         subscriptions_pending: pending,
         subscriptions_active: active,
@@ -97,18 +114,34 @@ export class TickerState implements StatusSource {
       journal: journalStatus(deps.journal.status(), deps.feed.isRefused),
       redis: deps.redisStatus(),
       gaps_open: deps.feed.coverage.openGaps.map(openGapView),
+      requests: deps.requests.budget(),
     }
   }
 
+  #connections(): ConnectionStatus[] {
+    return Array.from(this.#connectionRates, ([connection, rate]) =>
+      connectionStatus(connection, rate.perSecond, this.#muteOn(connection)),
+    )
+  }
+
+  #muteOn(connection: Connection): number {
+    const { streams } = this.#deps.feed.coverage
+    let mute = 0
+    for (const token of connection.tokens) if (streams.get(token)?.silence.isMute === true) mute++
+    return mute
+  }
+
   health(): Health {
-    const { journal, feed, pool, instruments, subscriptions } = this.#deps
+    const { journal, feed, pool, tokens, instruments, subscriptions } = this.#deps
     const full = journal.status().isDiskFull ? 'the disk is full, ticks are dropped' : null
     const refused = feed.isRefused ? 'the journal does not take ticks' : null
     return healthOf([
       check('journal', full ?? refused),
-      ...pool.accounts.map(({ name, reason }) => check(`account ${name}`, reason)),
+      ...pool.accounts.map((account) => check(`account ${account.name}`, tokens.reason(account))),
       check('instruments', instruments.lastError),
       check('store', subscriptions.storeLag?.error ?? null),
+      check('redis', this.#deps.busFault()),
+      check('events', this.#deps.eventsFault()),
       check('clock', this.#clockFault()),
     ])
   }
@@ -134,7 +167,7 @@ export class TickerState implements StatusSource {
   }
 
   describe(metrics: Metrics): void {
-    const { feed, pool, subscriptions } = this.#deps
+    const { feed, subscriptions } = this.#deps
     metrics.gauges('fostream_ticks_total', 'Packets, by what became of them.', 'stage', () =>
       Object.entries(feed.totals),
     )
@@ -147,12 +180,7 @@ export class TickerState implements StatusSource {
     metrics.gauge('fostream_intake_pauses_total', 'Times that the sockets were paused.', () => {
       return feed.gate.pauses
     })
-    metrics.gauges('fostream_connection_open', 'Open sockets.', 'connection', () =>
-      pool.connections.map(({ slot, state }) => [
-        `${slot.account}/${slot.connection}`,
-        state.kind === 'open' ? 1 : 0,
-      ]),
-    )
+    describeConnections(metrics, () => this.#connections())
     metrics.gauges('fostream_subscriptions', 'Subscriptions by status.', 'status', () =>
       Object.entries(countByStatus(subscriptions.all)),
     )

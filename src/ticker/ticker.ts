@@ -8,91 +8,53 @@
  * Everything that it needs from outside is handed in; it starts without the broker and without the
  * store, and says what it lacks.
  */
-import { join } from 'node:path'
-import type { FastifyInstance } from 'fastify'
+import type { NoTick } from '../contract/api/subscriptions.ts'
 import type { TickerStatus } from '../contract/api/ticker-status.ts'
-import type { Feed as FeedName } from '../contract/journal-record.ts'
-import type { Clock } from '../kit/clock.ts'
-import type { Log } from '../kit/log.ts'
+import type { RefreshMetadata } from '../contract/events.ts'
 import { Metrics } from '../kit/metrics.ts'
 import {
   TICKER_CHECK_PERIOD_MS,
-  TICKER_MUTE_AFTER_MS,
   TICKER_START_WAIT_MS,
   TICKER_STOP_MS,
   TICKER_TICK_TIMES_PERIOD_MS,
 } from '../limits.ts'
-import type { MarketCalendar } from '../market/calendar.ts'
-import { instrumentKey } from '../market/instrument.ts'
 import type { InstrumentMaster } from '../market/instrument-master.ts'
 import { MINUTE_MS } from '../market/ist.ts'
+import { accountRoutes } from './api/account-routes.ts'
+import { historyRoutes } from './api/history-routes.ts'
 import { instrumentRoutes } from './api/instrument-routes.ts'
+import { quoteRoutes } from './api/quote-routes.ts'
 import { createServer, type Server } from './api/server.ts'
 import { statusRoutes } from './api/status-routes.ts'
 import { subscriptionRoutes } from './api/subscription-routes.ts'
 import { SubscriptionService } from './api/subscription-service.ts'
 import { bounded, withinMs } from './bounded.ts'
-import type { BrokerFactory } from './broker.ts'
-import { Account, type AccountDeps, type AccountSettings } from './connection/account.ts'
-import { Pool } from './connection/pool.ts'
-import { Feed } from './feed/feed.ts'
+import { newTickChannels, newTickerBus } from './bus-parts.ts'
+import type { TickChannels } from './channels/tick-channels.ts'
+import type { Pool } from './connection/pool.ts'
+import type { SilenceWatch } from './connection/silence-watch.ts'
+import type { Feed } from './feed/feed.ts'
 import { MarketTime } from './feed/market-time.ts'
 import type { OpenGap } from './feed/stream.ts'
-import { InstrumentVersions } from './instruments/instrument-versions.ts'
-import { Instruments } from './instruments/instruments.ts'
+import { newInstruments, newRequests, newVersions } from './instrument-parts.ts'
+import type { InstrumentVersions } from './instruments/instrument-versions.ts'
+import type { Instruments } from './instruments/instruments.ts'
 import { Lifecycle, type LifecycleListener } from './lifecycle.ts'
 import { accountNews, gapNews } from './lifecycle-news.ts'
-import type { InstrumentStore, JournalWriter, SubscriptionStore } from './ports.ts'
+import { whyNoTick } from './no-tick.ts'
+import { BudgetedBroker } from './requests/budgeted-broker.ts'
+import type { BrokerRequests, HistoryService } from './requests/history-service.ts'
+import { pacedClock } from './requests/paced-clock.ts'
 import { SessionRules } from './session-rules.ts'
-import { FIRST_HOLDER, FirstStart } from './subscriptions/first-start.ts'
+import { newFeed, newPool, newSilenceWatch } from './streaming-parts.ts'
+import { newBook, newTakeUp } from './subscription-parts.ts'
 import type { Subscription } from './subscriptions/subscription.ts'
-import { Subscriptions } from './subscriptions/subscriptions.ts'
-import { TakeUp } from './subscriptions/take-up.ts'
+import type { Subscriptions } from './subscriptions/subscriptions.ts'
+import type { TakeUp } from './subscriptions/take-up.ts'
+import { noBus, type TickerBus } from './ticker-bus.ts'
+import type { TickerDeps } from './ticker-deps.ts'
 import { TickerState } from './ticker-state.ts'
-
-export interface TickerConfig {
-  readonly version: string
-  readonly feed: FeedName
-  readonly host: string
-  /** 0 for any free one. */
-  readonly port: number
-  /** Where the own copies are kept, beside the journal; made where it is absent. */
-  readonly dataDir: string
-  readonly partitions: number
-  readonly accounts: readonly AccountSettings[]
-  /** New subscriptions stop here. */
-  readonly instrumentsPerAccount: number
-  /** Silence in session after which a socket is mute; `TICKER_MUTE_AFTER_MS` where left out. */
-  readonly muteAfterMs?: number
-  /** Market seconds in one second. */
-  readonly marketSpeed: number
-  /** Market time at the start: the wall clock with a broker, the exchange's own with a simulated one. */
-  readonly startMarketTimeMs: number
-  readonly calendarMode: 'exchange' | 'always'
-  readonly redisChannelPrefix: string
-}
-
-export interface TickerDeps {
-  readonly config: TickerConfig
-  /** Its producer is the ticker's id. It is not closed by the ticker. */
-  readonly journal: JournalWriter
-  /** Undefined where the ticker runs without a store. */
-  readonly subscriptionStore: SubscriptionStore | undefined
-  readonly instrumentStore: InstrumentStore | undefined
-  readonly calendar: MarketCalendar
-  readonly broker: BrokerFactory
-  readonly clock: Clock
-  readonly log: Log
-  /** Numbers in [0, 1). */
-  readonly random: () => number
-  readonly metrics?: Metrics
-  /** Routes that others implement on the ticker's port, such as the journal's. */
-  readonly extraRoutes?: readonly ((app: FastifyInstance) => void)[]
-  /** State of the bus; not configured where left out. */
-  readonly redisStatus?: () => TickerStatus['redis']
-  /** Told of a fault of ours after the start, which the supervisor must end the role for. */
-  readonly onFailure: (error: unknown) => void
-}
+import { openTokens, type Tokens } from './tokens/tokens.ts'
 
 export interface TickerHandle {
   /** `http://host:port` */
@@ -100,6 +62,8 @@ export interface TickerHandle {
   status(): TickerStatus
   /** What is listed, as of the newest dump; empty while there is none. */
   readonly master: InstrumentMaster
+  /** The broker's history and quotes, within the request budget, without HTTP. */
+  readonly history: HistoryService
   /** Subscribing and listing without HTTP. */
   readonly subscriptions: SubscriptionService
   /** Lifecycle events in this process; returns how to stop listening. */
@@ -110,23 +74,33 @@ export interface TickerHandle {
 
 /** Rejects where the port is taken; anything else that is missing is tried again and shown. */
 export async function startTicker(deps: TickerDeps): Promise<TickerHandle> {
-  const ticker = new Ticker(deps)
+  const { config, broker, calendar, clock, log } = deps
+  const { accounts, feed, dataDir, marketSpeed } = config
+  const isSimulated = feed === 'simulated'
+  const budgets = new BudgetedBroker(accounts, pacedClock(clock, marketSpeed))
+  const budgeted = budgets.factory(broker)
+  const shared = { calendar, broker: budgeted, clock, log }
+  const tokens = await openTokens({ accounts, isSimulated, dataDir, ...shared })
+  const ticker = new Ticker({ ...deps, broker: budgeted }, tokens, budgets)
   await ticker.start()
   return ticker
 }
 
-const COPY_FILE = 'subscriptions.jsonl'
-const DUMP_FILE = 'instruments.csv'
-
 class Ticker implements TickerHandle {
   readonly subscriptions: SubscriptionService
+  readonly #requests: BrokerRequests
+  readonly #budgets: BudgetedBroker
   readonly #deps: TickerDeps
   readonly #metrics: Metrics
   readonly #marketTime: MarketTime
   readonly #rules: SessionRules
   readonly #lifecycle: Lifecycle
+  readonly #bus: TickerBus | undefined
+  readonly #channels: TickChannels | undefined
   readonly #feed: Feed
   readonly #pool: Pool
+  readonly #silenceWatch: SilenceWatch
+  readonly #tokens: Tokens
   readonly #instruments: Instruments
   readonly #versions: InstrumentVersions | undefined
   readonly #book: Subscriptions
@@ -138,25 +112,50 @@ class Ticker implements TickerHandle {
   #url = ''
   #stopping: Promise<void> | undefined
 
-  constructor(deps: TickerDeps) {
-    const { config, clock, log, random, journal, calendar } = deps
+  constructor(deps: TickerDeps, tokens: Tokens, budgets: BudgetedBroker) {
+    const { config, clock, log, journal, calendar } = deps
     this.#deps = deps
+    this.#budgets = budgets
+    this.#tokens = tokens
     this.#metrics = deps.metrics ?? new Metrics({ processDefaults: false })
-    this.#lifecycle = new Lifecycle(journal.epoch, clock, log)
-    this.#marketTime = new MarketTime({
+    this.#bus = newTickerBus(deps)
+    this.#lifecycle = new Lifecycle({
+      epoch: journal.epoch,
+      clock,
+      log,
+      keep: (events) => this.#bus?.keep(events) ?? Promise.resolve(),
+    })
+    const marketTime = new MarketTime({
       clock,
       speed: config.marketSpeed,
       startMs: config.startMarketTimeMs,
     })
-    this.#rules = new SessionRules(calendar, () => this.#marketTime.now())
+    this.#marketTime = marketTime
+    const rules = new SessionRules(calendar, () => marketTime.now())
+    this.#rules = rules
     this.#forgottenOn = this.#rules.today
-    this.#feed = this.#newFeed()
-    this.#pool = this.#newPool()
-    this.#instruments = this.#newInstruments()
-    this.#versions =
-      deps.instrumentStore &&
-      new InstrumentVersions({ store: deps.instrumentStore, clock, log, random })
-    this.#book = this.#newBook()
+    const feed = this.#newFeed()
+    this.#feed = feed
+    const pool = this.#newPool()
+    this.#pool = pool
+    this.#silenceWatch = newSilenceWatch(deps, feed, pool, rules)
+    this.#versions = newVersions(deps, (refresh) => this.#tellRefresh(refresh))
+    this.#instruments = newInstruments(deps, marketTime, pool, (loaded) => {
+      void this.#takeUp.onInstruments()
+      if (this.#versions !== undefined) this.#versions.write(loaded)
+      else if (loaded.isChanged) this.#tellRefresh(loaded.refresh)
+    })
+    const instruments = this.#instruments
+    this.#requests = newRequests(deps, marketTime, pool, budgets, instruments)
+    this.#book = newBook(deps, {
+      feed,
+      pool,
+      rules,
+      instruments,
+      publish: (news, whenStored) => this.#lifecycle.publish(news, whenStored),
+      untold: () => (this.#bus === undefined ? [] : this.#lifecycle.untold),
+    })
+    const book = this.#book
     this.subscriptions = new SubscriptionService({
       subscriptions: this.#book,
       pool: this.#pool,
@@ -165,13 +164,25 @@ class Ticker implements TickerHandle {
       hasEnded: (instrument) => this.#rules.hasClosed(instrument),
       whyNoTick: (subscription) => this.#whyNoTick(subscription),
     })
-    this.#takeUp = this.#newTakeUp()
+    this.#takeUp = newTakeUp(deps, { feed, instruments, book })
     this.#state = this.#newState()
     this.#state.describe(this.#metrics)
+    this.#lifecycle.describe(this.#metrics)
+    this.#bus?.describe(this.#metrics)
+    this.#channels = newTickChannels(deps, {
+      tickerBus: this.#bus,
+      metrics: this.#metrics,
+      feed,
+      instruments,
+    })
   }
 
   get url(): string {
     return this.#url
+  }
+
+  get history(): HistoryService {
+    return this.#requests
   }
 
   get master(): InstrumentMaster {
@@ -188,10 +199,13 @@ class Ticker implements TickerHandle {
 
   async start(): Promise<void> {
     const { journal, clock, log, config } = this.#deps
+    this.#channels?.start()
+    await this.#bus?.start(await this.#book.untold())
     this.#feed.coverage.recover(journal.recovered.values(), this.#lastDataMs())
     await this.#listen()
     this.#every(TICKER_CHECK_PERIOD_MS, () => this.#checkSecond())
     this.#every(MINUTE_MS, () => this.#checkMinute())
+    this.#tokens.start(this.#pool.accounts)
     this.#every(TICKER_TICK_TIMES_PERIOD_MS, () => this.#book.writeTickTimes())
     const takingUp = this.#takeUp.run()
     takingUp.catch(this.#deps.onFailure)
@@ -210,10 +224,14 @@ class Ticker implements TickerHandle {
     log.info({ reason }, 'Ticker stops')
     for (const cancel of this.#timers) cancel()
     const steps = [
+      ['requests', () => this.#requests.stop()],
       ['start', () => this.#takeUp.stop()],
+      ['tokens', () => this.#tokens.stop()],
       ['sockets', () => this.#pool.stop()],
       ['journal', () => this.#feed.end()],
+      ['tick channels', () => this.#channels?.stop()],
       ['own copy', () => this.#book.saved()],
+      ['events', () => this.#lifecycle.settled().then(() => this.#bus?.stop())],
       ['server', () => this.#server?.close()],
       ['store', () => this.#book.stop()],
       ['instruments', () => Promise.all([this.#instruments.stop(), this.#versions?.stop()])],
@@ -225,9 +243,13 @@ class Ticker implements TickerHandle {
 
   async #listen(): Promise<void> {
     const { config, log, extraRoutes = [] } = this.#deps
-    const server = await createServer({ log, version: config.version, extraRoutes }, (app) => {
+    const { version, host } = config
+    const server = await createServer({ log, version, host, extraRoutes }, (app) => {
       subscriptionRoutes(app, this.subscriptions)
       instrumentRoutes(app, () => this.master)
+      historyRoutes(app, this.#requests)
+      quoteRoutes(app, this.#requests, () => this.master)
+      accountRoutes(app, this.#pool.accounts, this.#tokens)
       statusRoutes(app, this.#state, this.#metrics)
     })
     this.#server = server
@@ -245,28 +267,33 @@ class Ticker implements TickerHandle {
       this.#pool.onClockStep()
     }
     this.#feed.writeClock()
+    this.#silenceWatch.check()
     this.#pool.check()
+    this.#book.balance()
     this.#state.sample()
   }
 
   #checkMinute(): void {
     this.#instruments.check()
-    this.#book.expire((instrument) => this.#rules.hasRolled(instrument))
+    void this.#book.expire((instrument) => this.#rules.hasRolled(instrument))
     const { today } = this.#rules
     if (this.#forgottenOn === today) return
     this.#forgottenOn = today
     void this.#book.forgetOld()
   }
 
-  #whyNoTick({ instrument, slot }: Subscription): string {
+  #whyNoTick(subscription: Subscription): NoTick | null {
+    const { instrument, slot } = subscription
     const account = this.#pool.accounts.find(({ name }) => name === slot?.account)
-    if (account === undefined) return 'no account carries it'
-    const { name, state, reason } = account
-    if (state !== 'up') return `account ${name} is ${state}: ${reason}`
-    const connection = account.connections.find((c) => c.slot.connection === slot?.connection)
-    if (connection?.state.kind !== 'open') return 'its socket is not open'
-    if (!this.#rules.isInSession(instrument)) return `${instrument.segment} is closed`
-    return 'the broker has sent none'
+    return whyNoTick({
+      subscription,
+      account,
+      connection: account?.connections.find((c) => c.slot.connection === slot?.connection),
+      stream: this.#feed.coverage.streams.get(instrument.token),
+      hasEnded: this.#rules.hasClosed(instrument),
+      isInSession: this.#rules.isInSession(instrument),
+      nowMs: this.#deps.clock.nowMs(),
+    })
   }
 
   /** When the last data of the previous epoch came, where wall time is market time. */
@@ -284,23 +311,15 @@ class Ticker implements TickerHandle {
     this.#lifecycle.publish(news)
   }
 
-  // ---------------------------------------------------------------- the parts
+  #tellRefresh(metadata: RefreshMetadata): void {
+    const event_type = 'instruments_refreshed'
+    this.#lifecycle.publish({ event_type, instrument_token: null, metadata })
+  }
 
   #newFeed(): Feed {
-    const { journal, config, clock, log } = this.#deps
-    const hops = this.#metrics.histograms('fostream_hop_seconds', 'Each hop of a tick.', 'hop')
-    return new Feed({
-      journal,
-      partitions: config.partitions,
-      clock,
-      log,
+    const { log } = this.#deps
+    return newFeed(this.#deps, this.#metrics, {
       marketTime: this.#marketTime,
-      journalLatency: hops('journal'),
-      rejections: this.#metrics.counters(
-        'fostream_rejected_packets_total',
-        'Packets that were not journaled, by reason.',
-        'reason',
-      ),
       onPause: (isPaused) => {
         log.warn({ is_paused: isPaused }, isPaused ? 'Sockets paused' : 'Sockets go on')
         this.#pool.setPaused(isPaused)
@@ -308,107 +327,30 @@ class Ticker implements TickerHandle {
       onFirstTick: (stream) => this.#book.onFirstTick(stream),
       onGapOpened: (gap) => this.#onGap('feed_gap_opened', gap),
       onGapClosed: (gap) => this.#onGap('feed_gap_closed', gap),
+      onJournalled: (header, bytes) => this.#channels?.take(header, bytes),
+      onTakenOver: ({ instrument }) => this.#pool.endMove(instrument.token),
     })
   }
 
   #newPool(): Pool {
-    const { config, clock, log, broker, random } = this.#deps
-    const accountDeps: AccountDeps = {
-      broker,
-      clock,
-      log,
-      instrumentsPerAccount: config.instrumentsPerAccount,
-      connection: {
-        random,
-        muteAfterMs: config.muteAfterMs ?? TICKER_MUTE_AFTER_MS,
-        openSession: (slot) => this.#feed.openSession(slot),
-        onGap: (reason, slot, session) => this.#feed.openGap(reason, slot, session),
-        onSubscribed: (tokens) => this.#book.onSubscribed(tokens),
+    return newPool(this.#deps, this.#tokens, {
+      openSession: (slot) => this.#feed.openSession(slot),
+      onGap: (reason, slot, session) => this.#feed.openGap(reason, slot, session),
+      onSubscribed: (tokens, slot) => {
+        this.#pool.onSubscribed(tokens, slot)
+        this.#book.onSubscribed(tokens, slot)
       },
-      onChange: (account) => this.#lifecycle.publish(accountNews(account)),
-    }
-    const accounts = config.accounts.map((settings) => new Account(settings, accountDeps))
-    return new Pool(accounts, {
-      isInSession: (token) => {
-        const stream = this.#feed.coverage.streams.get(token)
-        return stream !== undefined && this.#rules.isInSession(stream.instrument)
+      onChange: (account) => {
+        this.#lifecycle.publish(accountNews(account, this.#tokens.reason(account)))
+        // The connection that brought the news has to come to rest first.
+        queueMicrotask(() => this.#book.balance())
       },
-    })
-  }
-
-  #newInstruments(): Instruments {
-    const { config, clock, log, random, calendar } = this.#deps
-    return new Instruments({
-      clock,
-      log,
-      random,
-      calendar,
-      marketTimeMs: () => this.#marketTime.now(),
-      fetchDump: () => this.#pool.request(({ access }) => access.rest.instrumentsCsv()),
-      copyPath: join(config.dataDir, DUMP_FILE),
-      onLoaded: (master, date) => {
-        this.#versions?.write(master, date)
-        void this.#takeUp.onInstruments()
-      },
-      onRefreshed: (metadata) => {
-        const event_type = 'instruments_refreshed'
-        this.#lifecycle.publish({ event_type, instrument_token: null, metadata })
-      },
-    })
-  }
-
-  #newBook(): Subscriptions {
-    const { config, clock, log, random, subscriptionStore } = this.#deps
-    return new Subscriptions({
-      clock,
-      log,
-      random,
-      coverage: this.#feed.coverage,
-      pool: this.#pool,
-      master: () => this.master,
-      today: () => this.#rules.today,
-      copyPath: join(config.dataDir, COPY_FILE),
-      store: subscriptionStore,
-      publish: (news) => this.#lifecycle.publish(news),
-    })
-  }
-
-  #newTakeUp(): TakeUp {
-    const { clock, log, random, calendar, subscriptionStore } = this.#deps
-    const firstStart = new FirstStart({
-      clock,
-      log,
-      random,
-      calendar,
-      marketTimeMs: () => this.#marketTime.now(),
-      master: () => this.master,
-      lastPrice: async ({ exchange, tradingsymbol }) => {
-        const key = instrumentKey(exchange, tradingsymbol)
-        const prices = await this.#pool.request(({ access }) => access.rest.ltp([key]))
-        return prices.get(key)?.lastPrice
-      },
-      subscribe: (instruments) => {
-        const options = { mode: 'full', priority: 'normal' } as const
-        const requests = instruments.map((instrument) => ({ instrument, ...options }))
-        this.#book.create(requests, FIRST_HOLDER)
-      },
-    })
-    return new TakeUp({
-      clock,
-      log,
-      store: subscriptionStore,
-      instruments: this.#instruments,
-      subscriptions: this.#book,
-      firstStart,
-      onRestored: () => {
-        this.#feed.coverage.dropUnclaimed()
-        this.#feed.scheduleFlush()
-      },
+      onHandoverDue: (token) => this.#feed.coverage.takeOver(token),
     })
   }
 
   #newState(): TickerState {
-    const { config, clock, journal, calendar, redisStatus } = this.#deps
+    const { config, clock, journal, calendar } = this.#deps
     return new TickerState({
       version: config.version,
       feedName: config.feed,
@@ -419,20 +361,15 @@ class Ticker implements TickerHandle {
       marketTime: this.#marketTime,
       feed: this.#feed,
       pool: this.#pool,
+      tokens: this.#tokens,
+      budgets: this.#budgets,
+      requests: this.#requests,
       instruments: this.#instruments,
       subscriptions: this.#book,
       takeUp: this.#takeUp,
-      redisStatus: redisStatus ?? (() => noRedis(config.redisChannelPrefix)),
+      redisStatus: () => this.#bus?.status() ?? noBus(config.redisChannelPrefix),
+      busFault: () => this.#bus?.fault ?? null,
+      eventsFault: () => this.#lifecycle.fault,
     })
-  }
-}
-
-function noRedis(channelPrefix: string): TickerStatus['redis'] {
-  return {
-    status: 'not_configured',
-    channel_prefix: channelPrefix,
-    listeners: {},
-    outbox: 0,
-    error: null,
   }
 }

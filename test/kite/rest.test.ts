@@ -100,6 +100,7 @@ describe.skipIf(mocks === undefined)('the answers that the broker publishes', ()
     })
     expect(await broker.rest.createSession('request', 'secret')).toEqual({
       userId: 'XX0000',
+      userName: 'Kite Connect',
       accessToken: 'XXXXXX',
       publicToken: 'XXXXXXXX',
       loginTimeMs: Date.parse('2021-01-01T16:15:14+05:30'),

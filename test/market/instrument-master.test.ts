@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import type { Instrument } from '../../src/market/instrument.ts'
-import { diffInstruments, InstrumentMaster } from '../../src/market/instrument-master.ts'
+import { diffInstruments } from '../../src/market/instrument-diff.ts'
+import { InstrumentMaster } from '../../src/market/instrument-master.ts'
 import { symbolOfName } from '../../src/market/underlying.ts'
 import { referenceData } from '../reference-data.ts'
 

@@ -9,6 +9,7 @@ import { alwaysOpenCalendar } from '../../src/market/calendar.ts'
 import { kiteBroker } from '../../src/ticker/broker.ts'
 import { startTicker } from '../../src/ticker/ticker.ts'
 import { silentLog } from '../silent-log.ts'
+import { AROUND_THE_MONEY, subscribeAroundTheMoney } from './support/around-the-money.ts'
 import { MemoryJournal } from './support/memory-journal.ts'
 import { keptLog } from './support/silent-log.ts'
 import { ACCOUNT, onRelease, releaseAll, temporaryFolder } from './support/start-test-ticker.ts'
@@ -88,7 +89,9 @@ it('journals what the exchange sent, whatever goes wrong on the way', async () =
     }, WITHIN)
   }
 
-  await vi.waitFor(() => expect(ticker.status().totals.subscriptions_active).toBe(45), WITHIN)
+  await subscribeAroundTheMoney(ticker)
+  const all = AROUND_THE_MONEY
+  await vi.waitFor(() => expect(ticker.status().totals.subscriptions_active).toBe(all), WITHIN)
   await moreTicks()
   for (const fault of ['malformed', 'truncated', 'duplicate', 'out_of_order']) {
     await control('/faults', { fault })

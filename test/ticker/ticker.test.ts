@@ -3,7 +3,7 @@ import { TICKER_GAP_LOOKBACK_MS } from '../../src/limits.ts'
 import type { Instrument } from '../../src/market/instrument.ts'
 import { msOfIst } from '../../src/market/ist.ts'
 import { type BrokerServer, startBroker } from './support/broker-server.ts'
-import { frameOf, NIFTY, NIFTY_FUTURE, option, smallMaster, VIX } from './support/contracts.ts'
+import { frameOf, NIFTY, option, smallMaster } from './support/contracts.ts'
 import { MemoryJournal } from './support/memory-journal.ts'
 import {
   onRelease,
@@ -21,26 +21,13 @@ const WITHIN = { timeout: 5_000, interval: 5 }
 afterEach(releaseAll)
 
 describe('the very first start', () => {
-  it('streams NIFTY 50, INDIA VIX, the nearest future and 21 strikes around the spot', async () => {
-    const { broker } = await runTicker()
-    await vi.waitFor(() => expect(broker.peer.modes.size).toBe(45), WITHIN)
-    const tokens = [...broker.peer.modes.keys()]
-    expect(tokens).toEqual(expect.arrayContaining([NIFTY.token, VIX.token, NIFTY_FUTURE.token]))
-    for (const strike of [25_500, 26_000, 26_500]) {
-      expect(tokens).toContain(option(strike, 'CE').token)
-      expect(tokens).toContain(option(strike, 'PE').token)
-    }
-    expect(tokens).not.toContain(option(25_450, 'CE').token)
-    expect(new Set(broker.peer.modes.values())).toEqual(new Set(['full']))
-  })
-
-  it('without a spot streams what needs none, and the options once the broker tells it', async () => {
-    const broker = await brokerOf(smallMaster())
-    broker.prices = { 'NSE:NIFTY 50': 0 }
-    await runTicker({ broker })
-    await vi.waitFor(() => expect(broker.peer.modes.size).toBe(3), WITHIN)
-    broker.prices = { 'NSE:NIFTY 50': 26_012 }
-    await vi.waitFor(() => expect(broker.peer.modes.size).toBe(45), WITHIN)
+  it('streams nothing before it is asked', async () => {
+    const { broker, ticker, journal } = await runTicker({ isUnasked: true })
+    expect(ticker.subscriptions.list({}).rows).toEqual([])
+    await ticker.subscriptions.subscribe({ instrument_token: CALL.token }, 'api', undefined)
+    await vi.waitFor(() => expect(broker.peer.modes.size).toBe(1), WITHIN)
+    expect([...broker.peer.modes]).toEqual([[CALL.token, 'full']])
+    expect(journal.records().some(({ kind }) => kind === 'gap_open')).toBe(false)
   })
 })
 
@@ -251,6 +238,7 @@ describe('subscriptions', () => {
       last: { epoch: 900, sequence: 9 },
       lastMarketTimeMs: START_MS - 8_000,
       lastReceivedAtMs: undefined,
+      lastExchangeMs: undefined,
       instruments: [CALL, NIFTY],
       covered: [CALL, NIFTY].map(({ token }) => ({ token, mode: 'full' as const })),
       openGaps: [],
@@ -308,20 +296,20 @@ describe('an expiry', () => {
     await vi.waitFor(() => expect(broker.carried().size).toBe(3), WITHIN)
     const late = await request(running, 'POST', '/subscriptions', { instrument_token: CALL.token })
     expect(late).toMatchObject({
-      status: 404,
+      status: 410,
       body: {
-        error: { code: 'unknown_instrument', message: expect.stringContaining('has expired') },
+        error: { code: 'expired', message: expect.stringContaining('has expired') },
       },
     })
     const early = msOfIst('2026-12-01', '15:30')
     const before = await runTicker({ config: { startMarketTimeMs: early }, deps: { clock } })
     const option = { instrument_token: CALL.token }
-    expect((await request(before, 'POST', '/subscriptions', option)).status).not.toBe(404)
+    expect((await request(before, 'POST', '/subscriptions', option)).status).not.toBe(410)
     clock.advance(29 * 60_000)
     expect(before.ticker.subscriptions.one(CALL.token).status).not.toBe('removed')
     clock.advance(60_000)
-    expect(before.ticker.subscriptions.one(CALL.token).status).toBe('removed')
     await vi.waitFor(() => {
+      expect(before.ticker.subscriptions.one(CALL.token).status).toBe('removed')
       const ended = before.events.filter(({ event_type }) => event_type === 'subscription_removed')
       expect(ended.map((event) => event.instrument_token)).toContain(CALL.token)
       expect(ended[0]?.metadata).toMatchObject({ reason: 'expired' })
@@ -357,13 +345,10 @@ async function runOnly(
   config: { readonly muteAfterMs?: number } = {},
   deps: { readonly clock?: TestClock } = {},
 ): Promise<Running> {
-  const running = await runTicker({ config, deps })
+  const running = await runTicker({ config, deps, isUnasked: true })
   const { broker, ticker } = running
-  await vi.waitFor(() => expect(broker.peer.modes.size).toBe(45), WITHIN)
-  const own = ticker.subscriptions.list({}).rows.map((row) => row.instrument_token)
   const wanted = instruments.map(({ token }) => ({ instrument_token: token }))
   await ticker.subscriptions.subscribe({ instruments: wanted }, 'api', undefined)
-  await ticker.subscriptions.unsubscribe(own, 'auto', false)
   await vi.waitFor(() => expect(broker.peer.modes.size).toBe(instruments.length), WITHIN)
   return running
 }

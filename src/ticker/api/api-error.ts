@@ -14,6 +14,7 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
   unknown_symbol: 404,
   unknown_expiry: 404,
   unknown_instrument: 404,
+  expired: 410,
   not_covered: 409,
   conflict: 409,
   capacity_exceeded: 409,

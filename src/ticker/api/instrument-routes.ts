@@ -9,6 +9,7 @@ import {
 import type { Instrument } from '../../market/instrument.ts'
 import type { InstrumentMaster } from '../../market/instrument-master.ts'
 import { ApiError } from './api-error.ts'
+import { checkExpiry } from './expiry-query.ts'
 import type { Server } from './server.ts'
 
 export function instrumentRoutes(app: Server, master: () => InstrumentMaster): void {
@@ -22,6 +23,7 @@ export function instrumentRoutes(app: Server, master: () => InstrumentMaster): v
       response: { 200: Instruments, '4xx': ErrorBody, '5xx': ErrorBody },
     },
     handler: async ({ query }) => {
+      if (query.expiry !== undefined) checkExpiry(query.expiry)
       if (master().size === 0) {
         throw new ApiError('unavailable', 'The instrument master is not loaded yet; try again.')
       }

@@ -1,6 +1,8 @@
 /** `/status`, `/health`, `/ready` and `/metrics`. */
+import { Type } from 'typebox'
 import { ErrorBody } from '../../contract/api/error.ts'
 import { Health } from '../../contract/api/health.ts'
+import { strict } from '../../contract/api/schema-parts.ts'
 import { TickerStatus } from '../../contract/api/ticker-status.ts'
 import type { Metrics } from '../../kit/metrics.ts'
 import type { Server } from './server.ts'
@@ -13,6 +15,9 @@ export interface StatusSource {
   readiness(): Health
 }
 
+const NoQuery = Type.Object({}, strict)
+const errors = { '4xx': ErrorBody, '5xx': ErrorBody }
+
 export function statusRoutes(app: Server, source: StatusSource, metrics: Metrics): void {
   const tags = ['state']
 
@@ -22,7 +27,8 @@ export function statusRoutes(app: Server, source: StatusSource, metrics: Metrics
     schema: {
       tags,
       summary: 'Accounts, sockets, journal, open gaps.',
-      response: { 200: TickerStatus, '5xx': ErrorBody },
+      querystring: NoQuery,
+      response: { 200: TickerStatus, ...errors },
     },
     handler: async () => source.status(),
   })
@@ -31,7 +37,12 @@ export function statusRoutes(app: Server, source: StatusSource, metrics: Metrics
     app.route({
       method: 'GET',
       url,
-      schema: { tags, summary: '503 where unavailable.', response: { 200: Health, 503: Health } },
+      schema: {
+        tags,
+        summary: url === '/health' ? 'What works and what does not.' : 'Whether it can be asked.',
+        querystring: NoQuery,
+        response: { 200: Health, 503: Health, '4xx': ErrorBody },
+      },
       handler: async (_request, reply) => {
         const health = url === '/health' ? source.health() : source.readiness()
         return reply.code(health.status === 'unavailable' ? 503 : 200).send(health)
@@ -42,7 +53,15 @@ export function statusRoutes(app: Server, source: StatusSource, metrics: Metrics
   app.route({
     method: 'GET',
     url: '/metrics',
-    schema: { tags, summary: 'Prometheus.', produces: ['text/plain'] },
+    schema: {
+      tags,
+      summary: 'Figures for Prometheus.',
+      querystring: NoQuery,
+      response: {
+        200: { content: { 'text/plain': { schema: Type.String() } } },
+        ...errors,
+      },
+    },
     handler: async (_request, reply) => {
       void reply.type(metrics.contentType)
       return metrics.text()

@@ -1,8 +1,10 @@
 /** `/subscriptions`: what is streamed, and who holds it. */
+import type { FastifyReply } from 'fastify'
 import { Type } from 'typebox'
 import { ErrorBody } from '../../contract/api/error.ts'
 import { strict } from '../../contract/api/schema-parts.ts'
 import {
+  HolderHeaders,
   requestedByHeader,
   SubscribeAnswer,
   SubscribePlan,
@@ -15,8 +17,8 @@ import {
   UnsubscribeQuery,
 } from '../../contract/api/subscriptions.ts'
 import { TICKER_WAIT_DEFAULT_MS } from '../../limits.ts'
-import { isCivilDate } from '../../market/ist.ts'
 import { ApiError } from './api-error.ts'
+import { checkExpiry } from './expiry-query.ts'
 import type { Server } from './server.ts'
 import type { SubscriptionService } from './subscription-service.ts'
 
@@ -30,11 +32,24 @@ const TokenParams = Type.Object(
   },
   strict,
 )
+/** Headers of a page. */
+const TotalCount = {
+  'X-Total-Count': { type: 'integer', description: 'Rows that match, with and without a limit.' },
+}
+const NoQuery = Type.Object({}, strict)
 const ForceQuery = Type.Pick(UnsubscribeQuery, ['force'], strict)
-const HOLDER = /^[\w.:@-]{1,64}$/
 const DEFAULT_HOLDER = 'api'
+const TOKEN_MAX = 0xffff_ffff
 
 export function subscriptionRoutes(app: Server, service: SubscriptionService): void {
+  /** Makes the text of a long answer beforehand, while ticks pass. */
+  const writeInSlices = async (
+    reply: Pick<FastifyReply, 'type' | 'serializer'>,
+    answer: object,
+  ) => {
+    const text = await service.textOf(answer)
+    reply.type('application/json; charset=utf-8').serializer(() => text)
+  }
   const errors = { '4xx': ErrorBody, '5xx': ErrorBody }
   const tags = ['subscriptions']
 
@@ -44,6 +59,7 @@ export function subscriptionRoutes(app: Server, service: SubscriptionService): v
     schema: {
       tags,
       summary: 'Subscribes one instrument or up to 4,500; repeating it changes nothing.',
+      headers: HolderHeaders,
       body: SubscribeRequest,
       querystring: SubscribeQuery,
       response: {
@@ -58,6 +74,7 @@ export function subscriptionRoutes(app: Server, service: SubscriptionService): v
       if (query.dry_run === true) return service.plan(body)
       const waitMs = query.wait === undefined ? undefined : waitOf(query)
       const { created, ...answer } = await service.subscribe(body, holder, waitMs)
+      await writeInSlices(reply, answer)
       return reply.code(created > 0 ? 201 : 200).send(answer)
     },
   })
@@ -69,15 +86,12 @@ export function subscriptionRoutes(app: Server, service: SubscriptionService): v
       tags,
       summary: 'Every matching subscription, ended ones too; X-Total-Count says how many match.',
       querystring: SubscriptionsQuery,
-      response: { 200: Subscriptions, ...errors },
+      response: { 200: { ...Subscriptions, headers: TotalCount }, ...errors },
     },
     handler: async ({ query }, reply) => {
-      if (query.expiry !== undefined && !isCivilDate(query.expiry)) {
-        throw new ApiError('bad_request', `"expiry" ${query.expiry} is no date.`, {
-          field: 'expiry',
-        })
-      }
-      const { rows, total } = service.list(query)
+      if (query.expiry !== undefined) checkExpiry(query.expiry)
+      const { rows, total } = await service.listInSlices(query)
+      await writeInSlices(reply, rows)
       return reply.header('x-total-count', total).send([...rows])
     },
   })
@@ -89,6 +103,7 @@ export function subscriptionRoutes(app: Server, service: SubscriptionService): v
       tags,
       summary: 'One subscription.',
       params: TokenParams,
+      querystring: NoQuery,
       response: { 200: Subscription, ...errors },
     },
     handler: async ({ params }) => service.one(params.token),
@@ -100,6 +115,7 @@ export function subscriptionRoutes(app: Server, service: SubscriptionService): v
     schema: {
       tags,
       summary: "Takes back the caller's hold; the subscription ends with the last one.",
+      headers: HolderHeaders,
       params: TokenParams,
       querystring: ForceQuery,
       response: { 200: UnsubscribeAnswer, ...errors },
@@ -114,16 +130,13 @@ export function subscriptionRoutes(app: Server, service: SubscriptionService): v
     schema: {
       tags,
       summary: 'The same for several tokens.',
+      headers: HolderHeaders,
       querystring: UnsubscribeQuery,
       response: { 200: UnsubscribeAnswer, ...errors },
     },
     handler: async ({ query, headers }) => {
       const { instrument_token: tokens, force } = query
-      if (tokens === undefined) {
-        const message = '"instrument_token" is missing: tokens, comma-separated.'
-        throw new ApiError('bad_request', message, { field: 'instrument_token' })
-      }
-      return service.unsubscribe(tokens.split(',').map(Number), holderOf(headers), force === true)
+      return service.unsubscribe(tokensOf(tokens), holderOf(headers), force === true)
     },
   })
 }
@@ -132,10 +145,21 @@ function waitOf(query: SubscribeQuery): number {
   return query.timeout_ms ?? TICKER_WAIT_DEFAULT_MS
 }
 
+/** Its form is the schema's to check. */
 function holderOf(headers: Readonly<Record<string, unknown>>): string {
   const holder = headers[requestedByHeader]
-  if (holder === undefined) return DEFAULT_HOLDER
-  if (typeof holder === 'string' && HOLDER.test(holder)) return holder
-  const message = 'X-Requested-By is a name of up to 64 letters, digits, or . : @ - _'
-  throw new ApiError('bad_request', message, { field: requestedByHeader })
+  return typeof holder === 'string' ? holder : DEFAULT_HOLDER
+}
+
+/** @throws ApiError where there is none, or one that is no token */
+function tokensOf(list: string | undefined): number[] {
+  const tokens = list?.split(',').map(Number) ?? []
+  const wrong = tokens.find((token) => token < 1 || token > TOKEN_MAX)
+  if (list !== undefined && wrong === undefined) return tokens
+  const fault = wrong === undefined ? 'is missing' : `cannot be ${wrong}`
+  const expected = `tokens of 1 to ${TOKEN_MAX}, comma-separated: ?instrument_token=256265,264969`
+  throw new ApiError('bad_request', `"instrument_token" ${fault}. Expected: ${expected}`, {
+    field: 'instrument_token',
+    expected,
+  })
 }

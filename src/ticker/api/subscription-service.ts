@@ -3,6 +3,7 @@
  * Rejects with an `ApiError` only.
  */
 import type {
+  NoTick,
   SubscribeAnswer,
   SubscribePlan,
   SubscribeRequest,
@@ -16,10 +17,12 @@ import type { Instrument } from '../../market/instrument.ts'
 import type { InstrumentMaster } from '../../market/instrument-master.ts'
 import { canonicalSymbol } from '../../market/underlying.ts'
 import type { Pool } from '../connection/pool.ts'
+import type { CreateResult } from '../subscriptions/requested-changes.ts'
 import { type RefusedRequest, type Resolution, resolveRequest } from '../subscriptions/resolve.ts'
 import { isLive, type Subscription, toView } from '../subscriptions/subscription.ts'
-import type { CreateResult, Subscriptions } from '../subscriptions/subscriptions.ts'
+import type { Subscriptions } from '../subscriptions/subscriptions.ts'
 import { ApiError } from './api-error.ts'
+import { jsonInSlices, rowsInSlices } from './sliced-json.ts'
 
 export interface SubscriptionServiceDeps {
   readonly subscriptions: Subscriptions
@@ -28,8 +31,8 @@ export interface SubscriptionServiceDeps {
   readonly master: () => InstrumentMaster
   /** Whether the contract trades no more. */
   readonly hasEnded: (instrument: Instrument) => boolean
-  /** Why an instrument that is subscribed does not tick, for people. */
-  readonly whyNoTick: (subscription: Subscription) => string
+  /** Why an instrument that is subscribed does not tick; null while it does. */
+  readonly whyNoTick: (subscription: Subscription) => NoTick | null
 }
 
 export interface Subscribed extends SubscribeAnswer {
@@ -66,16 +69,14 @@ export class SubscriptionService {
     if (waitMs !== undefined && !subscriptions.firstTicks.hasRoom) {
       throw new ApiError('unavailable', 'Too many requests wait for a first tick; try again.')
     }
-    const result = subscriptions.create(resolution.resolved, holder)
+    const result = await subscriptions.create(resolution.resolved, holder)
     const errors = [...resolution.refused, ...capacityErrors(result)]
     if (result.subscriptions.length === 0) throw nothingDone(errors)
     await subscriptions.saved()
     const late = waitMs === undefined ? [] : await this.#waitForTicks(result, waitMs)
-    return {
-      subscriptions: result.subscriptions.map((subscription) => this.#viewNow(subscription)),
-      errors: [...errors, ...late],
-      created: result.created,
-    }
+    await subscriptions.noted()
+    const rows = await this.#rows(result.subscriptions, (each) => this.#viewNow(each))
+    return { subscriptions: rows, errors: [...errors, ...late], created: result.created }
   }
 
   /** What `subscribe` would do; changes nothing. */
@@ -104,24 +105,21 @@ export class SubscriptionService {
   }
 
   list(query: SubscriptionsQuery): Page {
-    const symbol = query.symbol && (canonicalSymbol(query.symbol) ?? query.symbol)
-    const matching = this.#deps.subscriptions.all.filter(
-      ({ status, instrument, slot }) =>
-        (query.status === undefined || status === query.status) &&
-        (symbol === undefined || instrument.symbol === symbol) &&
-        (query.expiry === undefined || instrument.expiry === query.expiry) &&
-        (query.account === undefined || slot?.account === query.account),
-    )
-    const from = query.offset ?? 0
-    const to = query.limit === undefined ? undefined : from + query.limit
-    return { rows: matching.slice(from, to).map(toView), total: matching.length }
+    const { page, total } = this.#matching(query)
+    return { rows: page.map((row) => this.#view(row)), total }
+  }
+
+  /** The same beside a live feed, each row as it is when it is made. */
+  async listInSlices(query: SubscriptionsQuery): Promise<Page> {
+    const { page, total } = this.#matching(query)
+    return { rows: await this.#rows(page, (row) => this.#view(row)), total }
   }
 
   /** @throws ApiError `not_found` */
   one(token: number): SubscriptionView {
     const found = this.#deps.subscriptions.byToken(token)
     if (found === undefined) throw notSubscribed(token)
-    return toView(found)
+    return this.#view(found)
   }
 
   /**
@@ -140,7 +138,7 @@ export class SubscriptionService {
     if (first !== undefined && tokens.every((t) => subscriptions.byToken(t) === undefined)) {
       throw notSubscribed(first)
     }
-    const { removed, kept } = subscriptions.remove(tokens, holder, force)
+    const { removed, kept } = await subscriptions.remove(tokens, holder, force)
     await subscriptions.saved()
     return {
       removed: [...removed],
@@ -149,6 +147,25 @@ export class SubscriptionService {
         held_by: [...holders],
       })),
     }
+  }
+
+  /** The JSON of an answer, which may be long, made beside a live feed. */
+  textOf(answer: object): Promise<string> {
+    return jsonInSlices(answer, this.#deps.clock)
+  }
+
+  #matching(query: SubscriptionsQuery) {
+    const symbol = query.symbol && (canonicalSymbol(query.symbol) ?? query.symbol)
+    const matching = this.#deps.subscriptions.all.filter(
+      ({ status, instrument, slot }) =>
+        (query.status === undefined || status === query.status) &&
+        (symbol === undefined || instrument.symbol === symbol) &&
+        (query.expiry === undefined || instrument.expiry === query.expiry) &&
+        (query.account === undefined || slot?.account === query.account),
+    )
+    const from = query.offset ?? 0
+    const to = query.limit === undefined ? undefined : from + query.limit
+    return { page: matching.slice(from, to), total: matching.length }
   }
 
   #resolve(request: SubscribeRequest): Resolution {
@@ -176,15 +193,32 @@ export class SubscriptionService {
         resolve()
       })
     })
-    return silent().map((subscription) => ({
-      instrument: subscription.instrument.tradingsymbol,
-      code: 'timeout',
-      message: `no tick within ${waitMs} ms: ${this.#deps.whyNoTick(subscription)}`,
-    }))
+    return silent().map((subscription) => {
+      const why = this.#deps.whyNoTick(subscription)
+      return {
+        instrument: subscription.instrument.tradingsymbol,
+        code: 'timeout',
+        message: `no tick within ${waitMs} ms: ${why?.message ?? 'it has come just now'}`,
+        ...(why === null ? {} : { no_tick_reason: why.reason }),
+      }
+    })
+  }
+
+  #rows(
+    subscriptions: readonly Subscription[],
+    view: (subscription: Subscription) => SubscriptionView,
+  ): Promise<SubscriptionView[]> {
+    return rowsInSlices(subscriptions, view, this.#deps.clock)
   }
 
   #viewNow(subscription: Subscription): SubscriptionView {
-    return toView(this.#deps.subscriptions.byInstrument(subscription.instrument) ?? subscription)
+    return this.#view(
+      this.#deps.subscriptions.byInstrument(subscription.instrument) ?? subscription,
+    )
+  }
+
+  #view(subscription: Subscription): SubscriptionView {
+    return toView(subscription, this.#deps.whyNoTick(subscription))
   }
 }
 

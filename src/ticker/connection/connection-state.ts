@@ -4,11 +4,12 @@
  *              start                    opened
  *     idle ───────────▶ opening ─────────────────▶ open
  *      ▲                ▲     │                     │
- *      │ release     due│     │refused              │closed, mute, clock step
+ *      │ release     due│     │refused              │closed, mute, stalled, clock step
  *      │                │     ▼                     │
  *      └─────────────── waiting ◀───────────────────┘        any ── stop ──▶ stopped
  *
- * What holds, whatever the order of events:
+ * `docs/connection.md` is the specification: the whole table, the timings, the reasons. What holds,
+ * whatever the order of events:
  *
  * 1. There is one attempt or one socket at a time: `open` is asked for only on the way into
  *    `opening`, and who leaves `opening` or `open` by itself asks for `close` of that generation.
@@ -22,22 +23,24 @@ import type { Backoff } from '../../kit/backoff.ts'
 import {
   TICKER_BUSY_FIRST_MS,
   TICKER_BUSY_MAX_MS,
+  TICKER_FIRST_STATES_MS,
   TICKER_MUTE_AFTER_MAX_MS,
   TICKER_RECONNECT_FIRST_MS,
   TICKER_RECONNECT_MAX_MS,
   TICKER_REFUSED_RETRY_MS,
   TICKER_SOCKET_PROVEN_MS,
+  TICKER_STALL_MS,
 } from '../../limits.ts'
 
 /** Why a socket is not open at present. */
-export type WaitCause = 'drop' | 'mute' | 'clock_step' | 'refused' | 'busy' | 'failed'
+export type WaitCause = 'drop' | 'mute' | 'stall' | 'clock_step' | 'refused' | 'busy' | 'failed'
 
 interface Common {
   /** Of the newest attempt; 0 before the first. */
   readonly generation: number
   /** Failures in a row, for the next pause. */
   readonly attempt: number
-  /** Times in a row that a socket was mute from the beginning. */
+  /** Times in a row that the socket was mute, and has not streamed since. */
   readonly mutes: number
 }
 
@@ -77,10 +80,18 @@ export type ConnectionEvent =
       readonly retryAfterMs: number | undefined
     }
   | { readonly kind: 'closed'; readonly generation: number }
-  /** The first packet of this socket; heartbeats are none. */
+  /** The first packet of this socket, and later ones once a second; heartbeats are none. */
   | { readonly kind: 'data'; readonly generation: number }
   /** Once a second, while data should come; not while it is paused or out of session. */
-  | { readonly kind: 'silence'; readonly silentMs: number; readonly muteAfterMs: number }
+  | {
+      readonly kind: 'silence'
+      readonly silentMs: number
+      readonly muteAfterMs: number
+      /** By the pace of its instruments; counts once the socket has brought anything. */
+      readonly isUnlikely: boolean
+    }
+  /** Once a second, not while it is paused: how long not even a heartbeat has come. */
+  | { readonly kind: 'stall'; readonly silentMs: number }
   /** Wall and monotonic clock parted. */
   | { readonly kind: 'clock_step' }
 
@@ -136,15 +147,33 @@ export function transition(
         : unchanged(state)
     case 'data':
       return isCurrent(state, event.generation) && state.kind === 'open'
-        ? unchanged({ ...state, hasData: true, mutes: 0 })
+        ? unchanged({ ...state, hasData: true, mutes: mutesAfterData(state, nowMs) })
         : unchanged(state)
     case 'silence':
-      return state.kind === 'open' && event.silentMs >= muteThreshold(state, event.muteAfterMs)
+      return state.kind === 'open' && isMute(state, event)
         ? reopen(state, 'mute', nowMs)
+        : unchanged(state)
+    case 'stall':
+      return state.kind === 'open' && event.silentMs >= TICKER_STALL_MS
+        ? reopen(state, 'stall', nowMs)
         : unchanged(state)
     case 'clock_step':
       return state.kind === 'open' ? reopen(state, 'clock_step', nowMs) : unchanged(state)
   }
+}
+
+type Open = Extract<ConnectionState, { kind: 'open' }>
+
+/** States that were asked for come also while a market is halted: only what comes later is a stream. */
+function mutesAfterData({ openedAtMs, mutes }: Open, nowMs: number): number {
+  return nowMs - openedAtMs >= TICKER_FIRST_STATES_MS ? 0 : mutes
+}
+
+function isMute(
+  state: Open,
+  { silentMs, muteAfterMs, isUnlikely }: Extract<ConnectionEvent, { kind: 'silence' }>,
+): boolean {
+  return silentMs >= muteThreshold(state, muteAfterMs) && (!state.hasData || isUnlikely)
 }
 
 /** The silence that makes this socket mute: longer each time that reopening has not helped. */
@@ -211,16 +240,15 @@ function waitAfter(
 }
 
 function reopen(
-  state: Extract<ConnectionState, { kind: 'open' }>,
-  cause: 'drop' | 'mute' | 'clock_step',
+  state: Open,
+  cause: 'drop' | 'mute' | 'stall' | 'clock_step',
   nowMs: number,
 ): Transition {
   const isProven = state.hasData || nowMs - state.openedAtMs >= TICKER_SOCKET_PROVEN_MS
   const attempt = isProven ? 0 : state.attempt
-  const mutes = cause === 'mute' && !state.hasData ? state.mutes + 1 : state.mutes
-  const effects: ConnectionEffect[] = [
-    { kind: 'gap', reason: cause === 'drop' ? 'disconnect' : cause },
-  ]
+  const mutes = cause === 'mute' ? state.mutes + 1 : state.mutes
+  const reason = cause === 'drop' || cause === 'stall' ? 'disconnect' : cause
+  const effects: ConnectionEffect[] = [{ kind: 'gap', reason }]
   if (cause !== 'drop') effects.push({ kind: 'close', generation: state.generation })
   effects.push({ kind: 'wait', backoff: DROPPED, attempt })
   return {

@@ -12,6 +12,7 @@ import type { TickMode } from '../../market/tick.ts'
 import type { BrokerSocket } from '../broker.ts'
 import type { FeedSession } from '../feed/feed-session.ts'
 import type { SlotName } from '../feed/stream.ts'
+import { ConnectionHistory } from './connection-history.ts'
 import {
   type ConnectionEffect,
   type ConnectionEvent,
@@ -42,7 +43,17 @@ export interface ConnectionDeps {
   /** What the account should know; `error` where it was refused. */
   readonly onReport: (news: 'accepted' | 'refused' | 'busy', error: KiteError | undefined) => void
   /** The broker has been told of these tokens on an open socket. */
-  readonly onSubscribed: (tokens: readonly number[]) => void
+  readonly onSubscribed: (tokens: readonly number[], slot: SlotName) => void
+}
+
+/** What a check once a second needs to know of the instruments. */
+export interface Due {
+  /** Something that the broker has been told of is in session. */
+  readonly isDataDue: boolean
+  /** Enough has been seen of its instruments to say how often they tick. */
+  readonly isPaceKnown: boolean
+  /** Whether, at the pace of the instruments, their silence is no chance. */
+  readonly isUnlikely: () => boolean
 }
 
 /** What belongs to one generation of the state machine. */
@@ -66,11 +77,16 @@ export class Connection {
   readonly #told = new Map<number, TickMode>()
   readonly #changed = new Set<number>()
   #isSyncing = false
+  #isProbing = false
   #isPaused = false
   #resumedAtMs = Number.NEGATIVE_INFINITY
   /** Since when data should come; undefined while the market is closed. */
   #dueSinceMs: number | undefined
   #openings = 0
+  /** Monotonic: of anything at all, heartbeats too; and of the newest packet that was told as data. */
+  #heardAtMs = Number.NEGATIVE_INFINITY
+  #dataToldMs = Number.NEGATIVE_INFINITY
+  readonly #history = new ConnectionHistory()
   #closing: Promise<void> = Promise.resolve()
 
   constructor(deps: ConnectionDeps) {
@@ -89,6 +105,28 @@ export class Connection {
 
   get tokens(): Iterable<number> {
     return this.#wanted.keys()
+  }
+
+  /** What the broker has been told of on this socket. */
+  get told(): Iterable<number> {
+    return this.#told.keys()
+  }
+
+  /** Its socket is open and we take what it brings. */
+  get isReading(): boolean {
+    return this.#state.kind === 'open' && !this.#isPaused
+  }
+
+  /** Mute, or opened anew because it was and silent since. */
+  get isMute(): boolean {
+    const state = this.#state
+    if (state.kind === 'waiting') return state.cause === 'mute'
+    return state.kind === 'open' && state.mutes > 0 && !state.hasData
+  }
+
+  /** What is known over all of its sockets. */
+  get history(): Readonly<ConnectionHistory> {
+    return this.#history
   }
 
   /** Times that it was opened anew. */
@@ -111,7 +149,15 @@ export class Connection {
   unwant(token: number): void {
     if (!this.#wanted.delete(token)) return
     this.#change(token)
-    if (this.#wanted.size === 0) this.#handle({ kind: 'release' })
+    this.#releaseIdle()
+  }
+
+  /** Opens although it carries nothing, to learn whether the broker lets the account in. */
+  setProbing(isProbing: boolean): void {
+    if (this.#isProbing === isProbing) return
+    this.#isProbing = isProbing
+    if (isProbing) this.#handle({ kind: 'start' })
+    else this.#releaseIdle()
   }
 
   /** Back-pressure from the journal. */
@@ -122,16 +168,36 @@ export class Connection {
     if (!isPaused) this.#resumedAtMs = this.#deps.clock.elapsedMs()
   }
 
-  /** Once a second. `isDataDue`: something that it carries is in session. */
-  check(isDataDue: boolean): void {
+  /** Once a second: looks whether it is stalled or mute. */
+  check({ isDataDue, isPaceKnown, isUnlikely }: Due): void {
     const nowMs = this.#deps.clock.elapsedMs()
-    const session = this.#session
     const isDue = isDataDue && this.#told.size > 0
     this.#dueSinceMs = isDue ? (this.#dueSinceMs ?? nowMs) : undefined
-    if (this.#dueSinceMs === undefined || this.#isPaused || session === undefined) return
-    const lastMs = Math.max(session.lastDataElapsedMs, this.#resumedAtMs, this.#dueSinceMs)
-    const silentMs = nowMs - lastMs
-    this.#handle({ kind: 'silence', silentMs, muteAfterMs: this.#deps.muteAfterMs })
+    if (!this.isReading) return
+    if (isPaceKnown) this.#tellData()
+    const stalledMs = nowMs - Math.max(this.#heardAtMs, this.#resumedAtMs)
+    this.#handle({ kind: 'stall', silentMs: stalledMs })
+    if (!isDue || this.#state.kind !== 'open') return
+    const silentMs = this.silentMs(nowMs)
+    const { muteAfterMs } = this.#deps
+    if (silentMs < muteAfterMs) return
+    this.#handle({ kind: 'silence', silentMs, muteAfterMs, isUnlikely: isUnlikely() })
+  }
+
+  /** How long the open socket has brought no tick while some were due and we read it. */
+  silentMs(nowMs: number): number {
+    const session = this.#session
+    if (session === undefined || this.#dueSinceMs === undefined) return 0
+    return nowMs - Math.max(session.lastDataElapsedMs, this.#resumedAtMs, this.#dueSinceMs)
+  }
+
+  /** Tells the broker of these instruments once more, as if it had never heard of them. */
+  askAnew(tokens: readonly number[]): void {
+    const socket = this.#attempt?.socket
+    if (socket === undefined || this.#state.kind !== 'open') return
+    this.#tell(socket, { kind: 'unsubscribe', tokens: tokens.filter((t) => this.#told.has(t)) })
+    for (const token of tokens) this.#changed.add(token)
+    this.#sync()
   }
 
   /** Wall and monotonic clock parted. */
@@ -150,11 +216,37 @@ export class Connection {
     return this.#closing
   }
 
+  #releaseIdle(): void {
+    if (this.#wanted.size === 0 && !this.#isProbing) this.#handle({ kind: 'release' })
+  }
+
+  #tellData(): void {
+    const session = this.#session
+    if (session?.lastTickAtMs === undefined || session.lastDataElapsedMs === this.#dataToldMs)
+      return
+    this.#dataToldMs = session.lastDataElapsedMs
+    this.#handle({ kind: 'data', generation: this.#sessionGeneration })
+  }
+
   #handle(event: ConnectionEvent): void {
     const before = this.#state
     const { state, effects } = transition(before, event, this.#deps.clock.elapsedMs())
     this.#state = state
+    if (event.kind === 'silence' || event.kind === 'stall') this.#noteSilence(event, before, state)
     for (const effect of effects) this.#perform(effect)
+  }
+
+  #noteSilence(
+    { kind, silentMs }: Extract<ConnectionEvent, { kind: 'silence' | 'stall' }>,
+    before: ConnectionState,
+    after: ConnectionState,
+  ): void {
+    if (before.kind === after.kind) return
+    const seconds = Math.round(silentMs / 1000)
+    const what = kind === 'silence' ? 'no tick' : 'neither tick nor heartbeat'
+    this.#history.lastError = `${what} for ${seconds} s`
+    const fields = { ...this.slot, silent_ms: Math.round(silentMs) }
+    this.#deps.log.warn(fields, kind === 'silence' ? 'Broker socket mute' : 'Broker socket stalled')
   }
 
   #perform(effect: ConnectionEffect): void {
@@ -173,7 +265,7 @@ export class Connection {
         break
       case 'cancel_wait':
         this.#cancelWait?.()
-        this.#cancelWait = undefined
+        this.#waitIsOver()
         break
       case 'resubscribe':
         this.#resubscribe()
@@ -210,6 +302,7 @@ export class Connection {
     return {
       onFrame: (bytes, receivedAtMs) => {
         if (this.#attempt !== attempt) return
+        this.#hear(bytes.length)
         const session = this.#sessionOf(attempt)
         const isFirst = session.lastTickAtMs === undefined
         if (session.onFrame(bytes, receivedAtMs) && isFirst) {
@@ -217,18 +310,27 @@ export class Connection {
         }
       },
       onText: (text) => {
-        if (this.#attempt === attempt) this.#onText(text)
+        if (this.#attempt !== attempt) return
+        this.#hear(Buffer.byteLength(text))
+        this.#onText(text)
       },
       onClose: ({ code, reason, error }) => {
         if (this.#attempt !== attempt) return
         this.#deps.log.warn({ ...this.slot, code, reason, cause: error }, 'Broker socket closed')
+        this.#history.lastError = `closed (${code})${reason === '' ? '' : `: ${reason}`}`
         this.#handle({ kind: 'closed', generation: attempt.generation })
       },
     }
   }
 
+  #hear(bytes: number): void {
+    this.#heardAtMs = this.#deps.clock.elapsedMs()
+    this.#history.bytesReceived += bytes
+  }
+
   #sessionOf(attempt: Attempt): FeedSession {
     if (this.#session === undefined || this.#sessionGeneration !== attempt.generation) {
+      this.#history.end(this.#session)
       this.#session = this.#deps.openSession(this.slot)
       this.#sessionGeneration = attempt.generation
     }
@@ -243,6 +345,8 @@ export class Connection {
     }
     const session = this.#sessionOf(attempt)
     this.#openings++
+    this.#heardAtMs = this.#deps.clock.elapsedMs()
+    this.#history.openedAtMs = this.#deps.clock.nowMs()
     if (this.#isPaused) socket.pause()
     this.#deps.log.info({ ...this.slot, instruments: this.size }, 'Broker socket open')
     const { generation } = attempt
@@ -257,6 +361,7 @@ export class Connection {
     if (!(error instanceof KiteError)) throw error
     attempt.error = error
     const { code, message, retryAfterMs } = error
+    this.#history.lastError = message
     this.#deps.log.warn(
       { ...this.slot, code, reason: message },
       'Broker socket could not be opened',
@@ -273,10 +378,16 @@ export class Connection {
   }
 
   #wait(delayMs: number): void {
+    this.#history.nextRetryAtMs = this.#deps.clock.nowMs() + delayMs
     this.#cancelWait = this.#deps.clock.after(delayMs, () => {
-      this.#cancelWait = undefined
+      this.#waitIsOver()
       this.#handle({ kind: 'due' })
     })
+  }
+
+  #waitIsOver(): void {
+    this.#cancelWait = undefined
+    this.#history.nextRetryAtMs = undefined
   }
 
   #onText(text: string): void {
@@ -309,13 +420,16 @@ export class Connection {
     if (socket === undefined || this.#state.kind !== 'open') return
     const messages = planWire(this.#changed, this.#wanted, this.#told)
     this.#changed.clear()
-    for (const message of messages) {
-      this.#note(message)
-      send(socket, message).then(
-        () => this.#sent(message),
-        (error: unknown) => this.#notSent(error),
-      )
-    }
+    for (const message of messages) this.#tell(socket, message)
+  }
+
+  #tell(socket: BrokerSocket, message: WireMessage): void {
+    if (message.tokens.length === 0) return
+    this.#note(message)
+    send(socket, message).then(
+      () => this.#sent(message),
+      (error: unknown) => this.#notSent(error),
+    )
   }
 
   #note(message: WireMessage): void {
@@ -326,7 +440,7 @@ export class Connection {
   }
 
   #sent(message: WireMessage): void {
-    if (message.kind === 'subscribe') this.#deps.onSubscribed(message.tokens)
+    if (message.kind === 'subscribe') this.#deps.onSubscribed(message.tokens, this.slot)
   }
 
   /** The socket is closing: the next one is told everything anew. */

@@ -2,6 +2,7 @@
  * The difference between what a socket should carry and what the broker has been told on it, as the
  * fewest messages: a change of 10 instruments among 3,000 says 10, and no other stream pauses.
  */
+import { KITE_TOKENS_PER_MESSAGE } from '../../limits.ts'
 import type { TickMode } from '../../market/tick.ts'
 
 export type Priority = 'high' | 'normal'
@@ -22,7 +23,8 @@ const MODE_OF_SUBSCRIBE: TickMode = 'quote'
 
 /**
  * The messages for the `changed` tokens, in the order in which they are to be written: first what
- * goes, since it makes room, then what is urgent, then the rest.
+ * goes, since it makes room, then what is urgent, then the rest. The mode follows each chunk of new
+ * tokens at once, so that the broker sends them in its default mode for no longer than it must.
  *
  * @param told the mode that the broker has been told, by token
  */
@@ -49,24 +51,34 @@ export function planWire(
 }
 
 class Additions {
-  readonly #subscribe: number[] = []
-  readonly #modes = new Map<TickMode, number[]>()
+  readonly #fresh = new Map<TickMode, number[]>()
+  readonly #changed = new Map<TickMode, number[]>()
 
   add(token: number, mode: TickMode, before: TickMode | undefined): void {
-    if (before === undefined) this.#subscribe.push(token)
-    if ((before ?? MODE_OF_SUBSCRIBE) === mode) return
-    const tokens = this.#modes.get(mode)
-    if (tokens === undefined) this.#modes.set(mode, [token])
+    if (before === mode) return
+    const byMode = before === undefined ? this.#fresh : this.#changed
+    const tokens = byMode.get(mode)
+    if (tokens === undefined) byMode.set(mode, [token])
     else tokens.push(token)
   }
 
   messages(): WireMessage[] {
-    const messages: WireMessage[] = []
-    if (this.#subscribe.length > 0) messages.push({ kind: 'subscribe', tokens: this.#subscribe })
-    for (const mode of MODES) {
-      const tokens = this.#modes.get(mode)
-      if (tokens !== undefined) messages.push({ kind: 'mode', mode, tokens })
-    }
-    return messages
+    return MODES.flatMap((mode) => [
+      ...chunks(this.#fresh.get(mode)).flatMap((tokens) => subscribeIn(mode, tokens)),
+      ...chunks(this.#changed.get(mode)).map((tokens) => ({ kind: 'mode', mode, tokens }) as const),
+    ])
   }
+}
+
+function subscribeIn(mode: TickMode, tokens: readonly number[]): WireMessage[] {
+  const subscribe = { kind: 'subscribe', tokens } as const
+  return mode === MODE_OF_SUBSCRIBE ? [subscribe] : [subscribe, { kind: 'mode', mode, tokens }]
+}
+
+/** As many as fit in one message: the socket would cut larger ones, and part the mode from them. */
+function chunks(tokens: readonly number[] = []): number[][] {
+  const count = Math.ceil(tokens.length / KITE_TOKENS_PER_MESSAGE)
+  return Array.from({ length: count }, (_, i) => {
+    return tokens.slice(i * KITE_TOKENS_PER_MESSAGE, (i + 1) * KITE_TOKENS_PER_MESSAGE)
+  })
 }

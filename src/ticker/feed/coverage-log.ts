@@ -8,14 +8,23 @@
  *                             └── drop, mute, loss ───┘      unwanted: the stretch or the gap ends
  */
 import type { GapReason } from '../../contract/journal-record.ts'
-import { TICKER_GAP_LOOKBACK_MS } from '../../limits.ts'
-import { type Instrument, instrumentKey } from '../../market/instrument.ts'
+import { TICKER_GAP_LOOKBACK_MS, TICKER_UNREAD_MAX_MS } from '../../limits.ts'
+import { type Instrument, instrumentKey, isSameInstrument } from '../../market/instrument.ts'
+import { MINUTE_MS } from '../../market/ist.ts'
 import type { Tick, TickMode } from '../../market/tick.ts'
 import { partitionOf } from '../../market/underlying.ts'
 import type { RecoveredPartition } from '../ports.ts'
 import { FrameStarts } from './frame-starts.ts'
 import type { PartitionFeed } from './partition-feed.ts'
-import { isLowerMode, lowerMode, type OpenGap, type SlotName, type Stream } from './stream.ts'
+import { Silence } from './silence.ts'
+import {
+  isLowerMode,
+  isSameSlot,
+  lowerMode,
+  type OpenGap,
+  type SlotName,
+  type Stream,
+} from './stream.ts'
 
 export interface CoverageLogDeps {
   readonly producer: string
@@ -26,6 +35,8 @@ export interface CoverageLogDeps {
   readonly marketTimeMs: () => number
   readonly onGapOpened: (gap: OpenGap) => void
   readonly onGapClosed: (gap: OpenGap) => void
+  /** Another socket feeds the stream from now on. */
+  readonly onTakenOver: (stream: Stream) => void
 }
 
 interface RecoveredByToken extends RecoveredPartition {
@@ -59,10 +70,7 @@ export class CoverageLog {
     const parts = Array.from(recovered, (part) => ({ ...part, byToken: tokenMap(part) }))
     for (const part of parts) this.#reopenGaps(part)
     const groups = parts.map((part) => {
-      const brokenOffMs = Math.min(
-        part.lastMarketTimeMs ?? this.#deps.marketTimeMs(),
-        lastDataMs ?? Number.POSITIVE_INFINITY,
-      )
+      const brokenOffMs = brokenOff(part, this.#deps.marketTimeMs(), lastDataMs)
       return {
         fromMs: brokenOffMs - TICKER_GAP_LOOKBACK_MS,
         streams: part.covered.flatMap(({ token }) => this.#recoveredStream(part, token)),
@@ -78,8 +86,11 @@ export class CoverageLog {
     }
   }
 
-  /** The instrument is to be streamed in `mode`; repeating it changes what is different. */
-  want(instrument: Instrument, mode: TickMode, slot: SlotName | undefined): Stream {
+  /**
+   * The instrument is to be streamed in `mode` by the socket of `slot`; repeating it changes what is
+   * different. A handover to that socket goes on.
+   */
+  want(instrument: Instrument, mode: TickMode, slot: SlotName): Stream {
     const known = this.streams.get(instrument.token)
     if (known !== undefined && keyOf(known.instrument) !== keyOf(instrument)) {
       // The exchange has given the token to another contract.
@@ -87,13 +98,40 @@ export class CoverageLog {
     } else if (known !== undefined) {
       this.#describe(known, instrument)
       this.#setMode(known, mode)
+      if (isSameSlot(known.nextSlot, slot)) return known
       known.slot = slot
+      known.nextSlot = undefined
       return known
     }
     const stream = this.#newStream(instrument)
     stream.wantedMode = mode
     stream.slot = slot
     return stream
+  }
+
+  /** The socket of `next` feeds the stream from its first whole packet on; until then nothing changes. */
+  handOver(token: number, next: SlotName): void {
+    const stream = this.streams.get(token)
+    if (stream !== undefined) stream.nextSlot = next
+  }
+
+  /** It is taken as fed by the next socket, packet or not. */
+  takeOver(token: number): void {
+    const stream = this.streams.get(token)
+    if (stream?.nextSlot !== undefined) this.#takeOver(stream, stream.nextSlot)
+  }
+
+  /**
+   * Whether what `slot` brings says anything new of the stream. While two sockets carry it only one
+   * counts, or a packet of the one that leaves would end a gap of the one that stays.
+   */
+  isFedBy(stream: Stream, slot: SlotName, tick: Tick): boolean {
+    if (isSameSlot(stream.nextSlot, slot)) {
+      const isWhole = !isLowerMode(tick.mode, stream.wantedMode ?? tick.mode)
+      if (isWhole) this.#takeOver(stream, slot)
+      return isWhole
+    }
+    return isSameSlot(stream.slot, slot) || !stream.isAnnounced
   }
 
   /** Nobody wants the token any more: its coverage, or its part of a gap, ends now. */
@@ -121,10 +159,24 @@ export class CoverageLog {
     return this.#openGap(reason, slot, [{ fromMs, streams }])
   }
 
+  /** The same for these instruments alone, which one socket carries. */
+  openStreamGap(reason: GapReason, streams: readonly Stream[], fromMs: number): void {
+    this.#openGap(reason, streams[0]?.slot, [{ fromMs, streams }])
+  }
+
   /** The same for everything in one partition of the log. */
   openPartitionGap(reason: GapReason, partition: PartitionFeed, fromMs: number): void {
     const streams = [...this.streams.values()].filter((stream) => stream.partition === partition)
     this.#openGap(reason, undefined, [{ fromMs, streams }])
+  }
+
+  /**
+   * Market time was believed to be `believedMs` and is known to be later: nothing was seen of the
+   * time between, whatever had begun.
+   */
+  leap(believedMs: number): void {
+    const fromMs = believedMs - TICKER_GAP_LOOKBACK_MS
+    this.#openGap('clock_step', undefined, [{ fromMs, streams: [...this.streams.values()] }])
   }
 
   /**
@@ -152,6 +204,12 @@ export class CoverageLog {
     this.#starts.write()
   }
 
+  #takeOver(stream: Stream, slot: SlotName): void {
+    stream.slot = slot
+    stream.nextSlot = undefined
+    this.#deps.onTakenOver(stream)
+  }
+
   #setMode(stream: Stream, mode: TickMode): void {
     stream.wantedMode = mode
     // More is known from the first packet that carries it; less is promised from now on.
@@ -162,7 +220,7 @@ export class CoverageLog {
   }
 
   #describe(stream: Stream, instrument: Instrument): void {
-    if (JSON.stringify(stream.instrument) === JSON.stringify(instrument)) return
+    if (isSameInstrument(stream.instrument, instrument)) return
     stream.instrument = instrument
     stream.isAnnounced = false
     if (stream.coveredMode !== undefined) this.#announce(stream)
@@ -180,12 +238,16 @@ export class CoverageLog {
       instrument,
       partition: partition as PartitionFeed,
       slot: undefined,
+      nextSlot: undefined,
       wantedMode: undefined,
       isAnnounced: false,
       coveredMode: undefined,
       gap: undefined,
       firstTickAtMs: undefined,
       lastTickAtMs: undefined,
+      lastTickElapsedMs: undefined,
+      lastTickMarketMs: undefined,
+      silence: new Silence(),
     }
     this.streams.set(instrument.token, stream)
     return stream
@@ -289,12 +351,29 @@ export class CoverageLog {
 /**
  * From when on a stream is known that shows itself with this tick: the packet is the exchange's state
  * of its second. Where that lies further back than the broker's lag it is an old snapshot, and what
- * happened between it and now is not known from it.
+ * happened between it and now is not known from it. Nor is a minute's beginning from a packet of its
+ * first second, which may have seen trades: the volume before them would be missing.
  */
 function beginOf(tick: Tick, marketMs: number): number {
-  if (tick.exchangeTimeS === undefined) return marketMs
-  const sentMs = tick.exchangeTimeS * 1000
-  return marketMs - sentMs <= TICKER_GAP_LOOKBACK_MS ? Math.min(sentMs, marketMs) : marketMs
+  const sentMs = tick.exchangeTimeS === undefined ? marketMs : tick.exchangeTimeS * 1000
+  const isRecent = marketMs - sentMs <= TICKER_GAP_LOOKBACK_MS
+  const fromMs = isRecent ? Math.min(sentMs, marketMs) : marketMs
+  return fromMs % MINUTE_MS === 0 ? fromMs + 1 : fromMs
+}
+
+/**
+ * Until when the previous epoch had everything, market time. It may have ended while it was held up,
+ * with packets unread that were sent long before: then its last ticks are older than its market time.
+ * What is older still is a snapshot of a quiet instrument and says nothing.
+ */
+function brokenOff(
+  { lastMarketTimeMs, lastExchangeMs }: RecoveredPartition,
+  marketMs: number,
+  lastDataMs = Number.POSITIVE_INFINITY,
+): number {
+  const lastMs = Math.min(lastMarketTimeMs ?? marketMs, lastDataMs)
+  const isHeldUp = lastExchangeMs !== undefined && lastMs - lastExchangeMs <= TICKER_UNREAD_MAX_MS
+  return isHeldUp ? Math.min(lastMs, lastExchangeMs) : lastMs
 }
 
 /** At a restart everything that is not in a gap was covered; else only what the log says is. */
@@ -317,10 +396,6 @@ function byPartition(
 
 function tokenMap({ instruments }: RecoveredPartition): ReadonlyMap<number, Instrument> {
   return new Map(instruments.map((instrument) => [instrument.token, instrument]))
-}
-
-function isSameSlot(a: SlotName | undefined, b: SlotName): boolean {
-  return a?.account === b.account && a.connection === b.connection
 }
 
 function keyOf({ exchange, tradingsymbol }: Instrument): string {

@@ -8,15 +8,18 @@ import type { Clock } from '../../kit/clock.ts'
 import type { Log } from '../../kit/log.ts'
 import { decodeFrame, type FrameFault, type FrameSink } from '../../kite/frame.ts'
 import type { KiteTick } from '../../kite/packet.ts'
+import { TICKER_MARKET_LEAP_MS } from '../../limits.ts'
 import type { CoverageLog } from './coverage-log.ts'
 import { FaultLog } from './fault-log.ts'
 import type { MarketTime } from './market-time.ts'
 import { StampedTick } from './stamped-tick.ts'
-import type { Stream } from './stream.ts'
+import type { SlotName, Stream } from './stream.ts'
 
 export interface FeedSessionDeps {
   /** Number of the socket connection within the epoch. */
   readonly connection: number
+  /** The socket that it is of. */
+  readonly slot: SlotName
   readonly clock: Clock
   readonly log: Log
   readonly marketTime: MarketTime
@@ -35,7 +38,7 @@ export class FeedSession implements FrameSink {
   lastHeartbeatAtMs: number | undefined
   /** Monotonic; of the opening before the first tick. */
   lastDataElapsedMs: number
-  /** Market time of the newest frame with ticks. */
+  /** Market time at which the newest frame with ticks was sent, as far as its packets tell. */
   lastDataMarketMs: number
   readonly #deps: FeedSessionDeps
   readonly #faultLog: FaultLog
@@ -45,6 +48,8 @@ export class FeedSession implements FrameSink {
   readonly #streams: (Stream | undefined)[] = []
   #frame: Uint8Array | undefined
   #rejected = 0
+  /** The newest exchange second in it; undefined where no packet has one. */
+  #newestSecond: number | undefined
 
   constructor(deps: FeedSessionDeps) {
     this.#deps = deps
@@ -62,16 +67,19 @@ export class FeedSession implements FrameSink {
       this.lastHeartbeatAtMs = receivedAtMs
       return false
     }
-    const elapsedMs = this.#deps.clock.elapsedMs()
+    const { clock, marketTime } = this.#deps
+    const elapsedMs = clock.elapsedMs()
+    const believedMs = marketTime.at(elapsedMs)
     const ticks = this.#attribute(elapsedMs)
-    const marketMs = this.#deps.marketTime.at(elapsedMs)
+    const marketMs = marketTime.at(elapsedMs)
+    if (marketMs - believedMs > TICKER_MARKET_LEAP_MS) this.#deps.coverage.leap(believedMs)
     if (ticks > 0) {
       this.#begin(marketMs)
       this.lastTickAtMs = receivedAtMs
       this.lastDataElapsedMs = elapsedMs
-      this.lastDataMarketMs = marketMs
+      this.lastDataMarketMs = knownUntilMs(this.lastDataMarketMs, this.#newestSecond, marketMs)
     }
-    this.#write(receivedAtMs, marketMs)
+    this.#write(receivedAtMs, marketMs, elapsedMs)
     return ticks > 0
   }
 
@@ -103,6 +111,7 @@ export class FeedSession implements FrameSink {
       known++
       if (tick.exchangeTimeS !== undefined) {
         marketTime.observe(tick.token, tick.exchangeTimeS, elapsedMs)
+        this.#newestSecond = Math.max(this.#newestSecond ?? 0, tick.exchangeTimeS)
       }
     }
     return known
@@ -110,20 +119,22 @@ export class FeedSession implements FrameSink {
 
   /** Says in the log what these ticks are the first to show. */
   #begin(marketMs: number): void {
-    const { coverage } = this.#deps
+    const { coverage, slot } = this.#deps
     for (let i = 0; i < this.#ticks.length; i++) {
       const tick = this.#ticks[i]
       const stream = this.#streams[i]
-      if (tick === undefined || stream === undefined || tick.mode === stream.coveredMode) continue
-      coverage.start(stream, tick, marketMs)
+      if (tick === undefined || stream === undefined) continue
+      if (tick.mode === stream.coveredMode && stream.nextSlot === undefined) continue
+      if (coverage.isFedBy(stream, slot, tick)) coverage.start(stream, tick, marketMs)
     }
     coverage.writeStarts()
   }
 
-  #write(receivedAtMs: number, marketMs: number): void {
+  #write(receivedAtMs: number, marketMs: number, elapsedMs: number): void {
     const stamped = this.#stamped
     stamped.receivedAtMs = receivedAtMs
     stamped.marketTimeMs = marketMs
+    stamped.sentMs = Math.min(this.lastDataMarketMs, marketMs)
     const received = this.#ticks.length
     for (let i = 0; i < received; i++) {
       const tick = this.#ticks[i]
@@ -131,6 +142,9 @@ export class FeedSession implements FrameSink {
       if (tick === undefined || stream === undefined) continue
       stream.partition.take(stamped.point(tick), this.packets + i + 1)
       stream.lastTickAtMs = receivedAtMs
+      stream.lastTickElapsedMs = elapsedMs
+      const lastMs = stream.lastTickMarketMs ?? marketMs
+      stream.lastTickMarketMs = knownUntilMs(lastMs, tick.exchangeTimeS, marketMs)
       if (stream.firstTickAtMs === undefined) {
         stream.firstTickAtMs = receivedAtMs
         this.#deps.onFirstTick(stream)
@@ -141,7 +155,17 @@ export class FeedSession implements FrameSink {
     this.#ticks.length = 0
     this.#streams.length = 0
     this.#rejected = 0
+    this.#newestSecond = undefined
     this.#frame = undefined
     this.#deps.onReceived(received, rejected)
   }
+}
+
+/**
+ * Until when everything that was sent has come, after a packet of this exchange second: what waited in
+ * a socket while we were held up was sent earlier than it is read. An old snapshot takes nothing back.
+ */
+function knownUntilMs(knownMs: number, exchangeSecond: number | undefined, marketMs: number) {
+  const sentMs = exchangeSecond === undefined ? marketMs : exchangeSecond * 1000
+  return Math.max(knownMs, Math.min(sentMs, marketMs))
 }

@@ -22,7 +22,7 @@ import { CoverageLog } from './coverage-log.ts'
 import { FeedSession } from './feed-session.ts'
 import { IntakeGate, type IntakeLimits } from './intake-gate.ts'
 import type { MarketTime } from './market-time.ts'
-import { PartitionFeed } from './partition-feed.ts'
+import { PartitionFeed, type PartitionFeedDeps } from './partition-feed.ts'
 import type { OpenGap, SlotName, Stream } from './stream.ts'
 
 /** Plain integers: they are on the hot path. Packets since the start, by what became of them. */
@@ -46,6 +46,9 @@ export interface FeedDeps {
   readonly onFirstTick: (stream: Stream) => void
   readonly onGapOpened: (gap: OpenGap) => void
   readonly onGapClosed: (gap: OpenGap) => void
+  /** Another socket feeds the stream from now on. */
+  readonly onTakenOver: (stream: Stream) => void
+  readonly onJournalled?: PartitionFeedDeps['onJournalled']
   readonly intakeLimits?: IntakeLimits
 }
 
@@ -78,6 +81,7 @@ export class Feed {
       marketTimeMs: () => deps.marketTime.now(),
       onGapOpened: deps.onGapOpened,
       onGapClosed: deps.onGapClosed,
+      onTakenOver: deps.onTakenOver,
     })
   }
 
@@ -100,6 +104,7 @@ export class Feed {
     this.#sessions++
     return new FeedSession({
       connection: this.#sessions,
+      slot,
       clock: this.#deps.clock,
       log: this.#deps.log.child({ account: slot.account, connection: slot.connection }),
       marketTime: this.#deps.marketTime,
@@ -116,6 +121,14 @@ export class Feed {
     const gap = this.coverage.openSlotGap(reason, slot, fromMs)
     this.scheduleFlush()
     return gap
+  }
+
+  /** Ticks of these instruments, all of one socket, may be missing since the last one of each. */
+  openMuteGap(streams: readonly Stream[]): void {
+    const nowMs = this.#deps.marketTime.now()
+    const lastMs = Math.min(...streams.map(({ lastTickMarketMs }) => lastTickMarketMs ?? nowMs))
+    this.coverage.openStreamGap('mute', streams, lastMs - TICKER_GAP_LOOKBACK_MS)
+    this.scheduleFlush()
   }
 
   /** Says in every partition that time has passed; carries what had to wait for a record. */
@@ -159,6 +172,7 @@ export class Feed {
       marketTimeMs: () => marketTime.now(),
       isOverflowing: () => this.gate.isOverflowing,
       onLoss: (feed, reason, fromMs) => this.coverage.openPartitionGap(reason, feed, fromMs),
+      onJournalled: this.#deps.onJournalled,
       onRoom: () => this.#measure(),
     })
   }

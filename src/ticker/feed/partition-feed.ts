@@ -7,7 +7,12 @@
  *                         └── its control records ◀── refused: its ticks are dropped, counted, in a gap
  */
 import { BatchBuilder } from '../../contract/journal-batch.ts'
-import type { ClockRecord, ControlRecord, GapReason } from '../../contract/journal-record.ts'
+import type {
+  BatchHeader,
+  ClockRecord,
+  ControlRecord,
+  GapReason,
+} from '../../contract/journal-record.ts'
 import type { Clock } from '../../kit/clock.ts'
 import type { LatencyHistogram } from '../../kit/latency-histogram.ts'
 import type { Log } from '../../kit/log.ts'
@@ -31,6 +36,8 @@ export interface PartitionFeedDeps {
   readonly isOverflowing: () => boolean
   /** Ticks of this partition have been dropped; those from `fromMs` (market time) on may be missing. */
   readonly onLoss: (partition: PartitionFeed, reason: LossReason, fromMs: number) => void
+  /** A batch is in the journal, with its place there; its bytes do not change any more. */
+  readonly onJournalled?: ((header: BatchHeader, bytes: Uint8Array) => void) | undefined
   /** Something was written or given up: there is more room. */
   readonly onRoom: () => void
 }
@@ -40,7 +47,7 @@ interface Gathering {
   readonly controls: ControlRecord[]
   ticks: number
   /** Of the first tick. */
-  firstMarketTimeMs: number
+  firstSentMs: number
   firstReceivedAtMs: number
 }
 
@@ -98,7 +105,7 @@ export class PartitionFeed {
     this.#builder.addTick(tick)
     gathering.accounts.book(tick.connection, ordinal, 'journaled')
     if (gathering.ticks === 0) {
-      gathering.firstMarketTimeMs = tick.marketTimeMs
+      gathering.firstSentMs = tick.sentMs
       gathering.firstReceivedAtMs = tick.receivedAtMs
     }
     gathering.ticks++
@@ -141,14 +148,22 @@ export class PartitionFeed {
   }
 
   async #append(batch: Uint8Array): Promise<void> {
-    try {
-      await this.#deps.journal.append(this.partition, batch)
-      this.#written()
-    } catch (error) {
-      this.#refused(error)
-    }
+    const header = await this.#journalled(batch)
+    if (header !== undefined) this.#deps.onJournalled?.(header, batch)
     this.#deps.onRoom()
     this.flush()
+  }
+
+  /** Its place in the journal; undefined where it was refused. */
+  async #journalled(batch: Uint8Array): Promise<BatchHeader | undefined> {
+    try {
+      const header = await this.#deps.journal.append(this.partition, batch)
+      this.#written()
+      return header
+    } catch (error) {
+      this.#refused(error)
+      return undefined
+    }
   }
 
   #written(): void {
@@ -184,26 +199,26 @@ export class PartitionFeed {
     // Time that has passed is said again by the next clock record.
     const controls = [...lost.controls, ...next.controls].filter(({ kind }) => kind !== 'clock')
     this.#gathering = this.#begin(controls, accounts)
-    const fromMs = lost.ticks > 0 ? lost.firstMarketTimeMs : next.firstMarketTimeMs
+    const fromMs = lost.ticks > 0 ? lost.firstSentMs : next.firstSentMs
     if (dropped > 0) this.#tellLoss(refusal.reason, fromMs)
   }
 
   #drop(tick: StampedTick, ordinal: number): void {
     this.#gathering.accounts.book(tick.connection, ordinal, 'dropped')
     this.dropped++
-    if (!this.#isLosing) this.#tellLoss(this.#refusedFor ?? 'overflow', tick.marketTimeMs)
+    if (!this.#isLosing) this.#tellLoss(this.#refusedFor ?? 'overflow', tick.sentMs)
   }
 
-  #tellLoss(reason: LossReason, marketTimeMs: number): void {
+  #tellLoss(reason: LossReason, sentMs: number): void {
     this.#isLosing = true
-    this.#deps.onLoss(this, reason, marketTimeMs - TICKER_GAP_LOOKBACK_MS)
+    this.#deps.onLoss(this, reason, sentMs - TICKER_GAP_LOOKBACK_MS)
   }
 
   #begin(controls: ControlRecord[], accounts: BatchAccounts): Gathering {
     const { producer, partition, journal } = this.#deps
     this.#builder.begin(producer, partition, journal.epoch, 1)
     for (const record of controls) this.#builder.addControl(record)
-    return { accounts, controls, ticks: 0, firstMarketTimeMs: 0, firstReceivedAtMs: 0 }
+    return { accounts, controls, ticks: 0, firstSentMs: 0, firstReceivedAtMs: 0 }
   }
 }
 

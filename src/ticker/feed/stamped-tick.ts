@@ -8,6 +8,8 @@ export class StampedTick implements JournalledTick {
   connection = 0
   receivedAtMs = 0
   marketTimeMs = 0
+  /** Market time at which its frame was sent, as far as is known; never after `marketTimeMs`. */
+  sentMs = 0
   private tick!: Tick
 
   /** Points at `tick`; everything read from here on is that tick's. */

@@ -6,6 +6,7 @@ import type { GapReason } from '../../contract/journal-record.ts'
 import type { Instrument } from '../../market/instrument.ts'
 import type { TickMode } from '../../market/tick.ts'
 import type { PartitionFeed } from './partition-feed.ts'
+import type { Silence } from './silence.ts'
 
 /** One of an account's sockets, as users see it. */
 export interface SlotName {
@@ -32,8 +33,13 @@ export interface OpenGap {
 export interface Stream {
   instrument: Instrument
   readonly partition: PartitionFeed
-  /** Undefined where nobody wants it any more (after a restart) or no socket carries it yet. */
+  /**
+   * The socket that feeds it: a gap opens when this one drops. Undefined where nobody wants it any more
+   * (after a restart) or no socket carries it yet.
+   */
   slot: SlotName | undefined
+  /** The socket that takes over with its first whole packet; the other one feeds it until then. */
+  nextSlot: SlotName | undefined
   /** Undefined where nobody wants it. */
   wantedMode: TickMode | undefined
   /** Its instrument record is in this epoch. */
@@ -44,6 +50,14 @@ export interface Stream {
   /** Wall clock, in this epoch. */
   firstTickAtMs: number | undefined
   lastTickAtMs: number | undefined
+  /** Of the newest tick: monotonic, and the market time of its sending as far as it tells. */
+  lastTickElapsedMs: number | undefined
+  lastTickMarketMs: number | undefined
+  readonly silence: Silence
+}
+
+export function isSameSlot(a: SlotName | undefined, b: SlotName): boolean {
+  return a?.account === b.account && a.connection === b.connection
 }
 
 const RANK: Readonly<Record<TickMode, number>> = { ltp: 0, quote: 1, full: 2 }

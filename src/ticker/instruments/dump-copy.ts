@@ -1,6 +1,7 @@
 /** The last instrument dump on disk: when it was fetched in the first line, then the broker's own text. */
+
+import { readWhole, replaceFile } from '../../kit/replace-file.ts'
 import { formatIst, parseApiTime } from '../../market/ist.ts'
-import { readWhole, replaceFile } from '../replace-file.ts'
 
 export interface CopiedDump {
   /** Market time when it was fetched, epoch ms. */

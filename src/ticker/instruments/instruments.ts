@@ -2,6 +2,9 @@
  * The day's instrument master: loaded from the broker at the start and again on every trading day at
  * 08:30, kept on disk for a start without the broker, and versioned in the store.
  *
+ * A dump is read in slices, so that live ticks do not wait for it, and one that is cut off or lacks
+ * what must be there is not taken: the former master stays, and the broker is asked again.
+ *
  * A token is good only with the dump of its day, since the exchange reuses them: a copy of another
  * day is used only where the broker does not answer.
  */
@@ -9,11 +12,19 @@ import type { RefreshMetadata } from '../../contract/events.ts'
 import { backoffDelayMs } from '../../kit/backoff.ts'
 import type { Clock } from '../../kit/clock.ts'
 import type { Log } from '../../kit/log.ts'
-import { parseInstruments } from '../../kite/instruments.ts'
-import { TICKER_BROKER_RETRY_FIRST_MS, TICKER_BROKER_RETRY_MAX_MS } from '../../limits.ts'
+import { runInSlices } from '../../kit/slices.ts'
+import { type MalformedRow, parseInSteps } from '../../kite/instruments.ts'
+import {
+  TICKER_BROKER_RETRY_FIRST_MS,
+  TICKER_BROKER_RETRY_MAX_MS,
+  TICKER_DUMP_SLICE_MS,
+} from '../../limits.ts'
 import type { MarketCalendar } from '../../market/calendar.ts'
-import { diffInstruments, InstrumentMaster } from '../../market/instrument-master.ts'
+import { diffInSteps } from '../../market/instrument-diff.ts'
+import { InstrumentMaster } from '../../market/instrument-master.ts'
 import { istDate, MINUTE_MS, startOfDateMs } from '../../market/ist.ts'
+import type { Steps } from '../../market/steps.ts'
+import { dumpFault } from './dump-check.ts'
 import { type CopiedDump, DumpCopy } from './dump-copy.ts'
 
 export interface InstrumentsDeps {
@@ -25,22 +36,27 @@ export interface InstrumentsDeps {
   /** The dump as the broker writes it. Rejects with a `KiteError`. */
   readonly fetchDump: () => Promise<string>
   readonly copyPath: string
-  /** Another dump holds, which differs from the one before; at the start from none. */
-  readonly onRefreshed: (news: RefreshMetadata) => void
-  /** Every dump that was loaded, changed or not. */
-  readonly onLoaded: (master: InstrumentMaster, date: string) => void
+  /** Another dump holds. What it adds and removes is against the one before, at the start against none. */
+  readonly onLoaded: (loaded: LoadedDump) => void
+}
+
+export interface LoadedDump {
+  readonly master: InstrumentMaster
+  readonly refresh: RefreshMetadata
+  /** It differs from the one before. */
+  readonly isChanged: boolean
 }
 
 const BACKOFF = { firstMs: TICKER_BROKER_RETRY_FIRST_MS, capMs: TICKER_BROKER_RETRY_MAX_MS }
 /** When the exchange's lists of the day are complete at the broker. */
 const DUMP_MINUTE = 8 * 60 + 30
-/** A dump with fewer of the former contracts than this share is broken, whatever it says. */
-const LEAST_KEPT_SHARE = 0.5
 
 export class Instruments {
   readonly #deps: InstrumentsDeps
   readonly #copy: DumpCopy
   #master = new InstrumentMaster([])
+  /** The last dump that was whole, if only that of another day: what a new one is held against. */
+  #former = this.#master
   /** Market time at which the broker gave the dump; undefined while there is none. */
   #fetchedAtMs: number | undefined
   /** True where the master comes from the copy. */
@@ -77,14 +93,18 @@ export class Instruments {
   async start(): Promise<void> {
     const copy = await this.#readCopy()
     if (copy !== undefined && copy.fetchedAtMs >= this.#dueSinceMs) {
-      this.#use(copy.text, copy.fetchedAtMs, true)
-      void this.#load()
-      return
+      const fault = await this.#use(copy.text, copy.fetchedAtMs, true)
+      if (fault === undefined) {
+        void this.#load()
+        return
+      }
+      this.#deps.log.error({ reason: fault }, 'Instruments on disk cannot be used')
     }
+    if (copy !== undefined) await this.#hold(copy)
     await this.#load()
     if (this.#fetchedAtMs !== undefined || copy === undefined) return
     this.#deps.log.warn({ date: istDate(copy.fetchedAtMs) }, 'Instruments of an older day are used')
-    this.#use(copy.text, copy.fetchedAtMs, true)
+    await this.#use(copy.text, copy.fetchedAtMs, true)
   }
 
   /** Once a minute: gets the dump of a new trading day. */
@@ -127,7 +147,7 @@ export class Instruments {
     try {
       const text = await this.#deps.fetchDump()
       if (this.#isStopped) return
-      const fault = this.#use(text, fetchedAtMs, false)
+      const fault = await this.#use(text, fetchedAtMs, false)
       if (fault !== undefined) throw new Error(fault)
       this.#attempt = 0
       this.#lastError = null
@@ -158,29 +178,33 @@ export class Instruments {
     }
   }
 
-  /** Makes a dump the master; returns why not, where it is none. */
-  #use(text: string, fetchedAtMs: number, isCopy: boolean): string | undefined {
-    const { log } = this.#deps
-    const dump = parseInstruments(text)
-    if (!dump.ok) return dump.message
-    const { instruments, malformed, malformedCount } = dump
-    if (malformedCount > 0) log.warn({ malformedCount, malformed }, 'Instrument rows left out')
-    const before = this.#master
-    const master = new InstrumentMaster(instruments)
-    const diff = diffInstruments(before.instruments, master.instruments)
-    const kept = before.size - diff.removed.length
-    if (master.size === 0 || kept < before.size * LEAST_KEPT_SHARE) {
-      return `the dump has ${master.size} instruments and only ${kept} of ${before.size} known ones`
-    }
-    this.#master = master
-    this.#fetchedAtMs = fetchedAtMs
+  /** A dump of another day is not used, but tells how many instruments there must be. */
+  async #hold({ text, fetchedAtMs }: CopiedDump): Promise<void> {
+    const none = this.#former
+    const steps = readInSteps(text, none, none, istDate(fetchedAtMs))
+    const read = await runInSlices(steps, this.#deps.clock, TICKER_DUMP_SLICE_MS)
+    if ('loaded' in read) this.#former = read.loaded.master
+  }
+
+  /** Makes a dump the master; resolves with why not, where it is none. */
+  async #use(text: string, fetchedAtMs: number, isCopy: boolean): Promise<string | undefined> {
+    const { clock, log, onLoaded } = this.#deps
     const date = istDate(fetchedAtMs)
+    const read = await runInSlices(
+      readInSteps(text, this.#master, this.#former, date),
+      clock,
+      TICKER_DUMP_SLICE_MS,
+    )
+    if ('fault' in read) return read.fault
+    if (this.#isStopped) return undefined
+    const { malformed, malformedCount, loaded } = read
+    if (malformedCount > 0) log.warn({ malformedCount, malformed }, 'Instrument rows left out')
+    this.#master = loaded.master
+    this.#former = loaded.master
+    this.#fetchedAtMs = fetchedAtMs
     this.#isCopy = isCopy
-    log.info({ date, instruments: master.size, is_copy: isCopy }, 'Instruments loaded')
-    this.#deps.onLoaded(master, date)
-    const isChanged = diff.added.length + diff.removed.length + diff.changed.length > 0
-    const counts = { added: diff.added.length, removed: diff.removed.length }
-    if (isChanged) this.#deps.onRefreshed({ ...counts, date })
+    log.info({ date, instruments: loaded.master.size, is_copy: isCopy }, 'Instruments loaded')
+    onLoaded(loaded)
     return undefined
   }
 
@@ -192,4 +216,33 @@ export class Instruments {
 
 function dumpTimeMs(date: string): number {
   return startOfDateMs(date) + DUMP_MINUTE * MINUTE_MS
+}
+
+type ReadDump =
+  | { readonly fault: string }
+  | {
+      readonly loaded: LoadedDump
+      readonly malformed: readonly MalformedRow[]
+      readonly malformedCount: number
+    }
+
+function* readInSteps(
+  text: string,
+  before: InstrumentMaster,
+  former: InstrumentMaster,
+  date: string,
+): Steps<ReadDump> {
+  const dump = yield* parseInSteps(text)
+  if (!dump.ok) return { fault: dump.message }
+  const master = yield* InstrumentMaster.inSteps(dump.instruments)
+  const diff = yield* diffInSteps(before, master)
+  const { added, changed, removed } = diff
+  const lacking = former === before ? diff : yield* diffInSteps(former, master)
+  const { isCutOff } = dump
+  const fault = dumpFault({ former, after: master, removed: lacking.removed, date, isCutOff })
+  if (fault !== undefined) return { fault }
+  const isChanged = added.length + changed.length + removed.length > 0
+  const refresh = { added: added.length, removed: removed.length, date }
+  const { malformed, malformedCount } = dump
+  return { loaded: { master, refresh, isChanged }, malformed, malformedCount }
 }

@@ -1,57 +1,55 @@
 /**
  * The ticker's own copy of its subscriptions, a file beside the journal: with it the ticker starts
- * and streams while the store is away. It is replaced as a whole, so that the old or the new one is
- * there after a crash, never a part.
- *
- * One line a subscription; a line is made anew only where its subscription has changed, and the event
- * loop gets its turn in between, since ticks must not wait for 4,500 of them.
+ * and streams while the store is away. What has changed is appended in one go, together with the
+ * events that tell of it, so that a change of 500 costs 500 lines, however many others there are.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { compareEventIds, type LifecycleEvent } from '../../contract/events.ts'
 import type { Clock } from '../../kit/clock.ts'
 import type { Log } from '../../kit/log.ts'
 import { TICKER_COPY_PERIOD_MS } from '../../limits.ts'
-import { readWhole, replaceFile } from '../replace-file.ts'
+import { type OwnCopyContent, OwnCopyFile } from './own-copy-file.ts'
 import type { Subscription } from './subscription.ts'
-
-const FORMAT = 'fostream subscriptions 1'
-const LINES_A_TURN = 500
 
 export interface OwnCopyDeps {
   readonly path: string
   readonly clock: Clock
   readonly log: Log
-  readonly read: () => Iterable<Subscription>
+  /** All subscriptions as they are now, by `exchange:tradingsymbol`. */
+  readonly all: ReadonlyMap<string, Subscription>
+  /** Events that only this file keeps until they are told, oldest first. */
+  readonly untold: () => readonly LifecycleEvent[]
 }
 
 export class OwnCopy {
   readonly #deps: OwnCopyDeps
-  readonly #lines = new WeakMap<Subscription, string>()
-  #isDirty = false
+  readonly #file: OwnCopyFile
+  readonly #changed = new Set<string>()
+  /** The newest event in the file. */
+  #newestId: string | undefined
+  #mustReplace = false
   #isScheduled = false
   #writing: Promise<void> = Promise.resolve()
 
   constructor(deps: OwnCopyDeps) {
     this.#deps = deps
+    this.#file = new OwnCopyFile(deps.path)
   }
 
   /** Undefined where there is no copy: the very first start. Throws where it cannot be read. */
-  async load(): Promise<readonly Subscription[] | undefined> {
-    const text = await readWhole(this.#deps.path)
-    if (text === undefined) return undefined
-    const [format, ...lines] = text.split('\n')
-    if (format !== FORMAT) throw new Error(`${this.#deps.path} is not a copy of subscriptions`)
-    return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as Subscription)
+  load(): Promise<OwnCopyContent | undefined> {
+    return this.#file.load()
   }
 
-  /** Something has changed that may wait a moment. */
-  schedule(): void {
-    this.#isDirty = true
-    if (this.#isScheduled) return
-    this.#isScheduled = true
-    this.#deps.clock.after(TICKER_COPY_PERIOD_MS, () => {
-      this.#isScheduled = false
-      void this.flush()
-    })
+  /** This subscription has changed, which may wait a moment. */
+  note(key: string): void {
+    this.#changed.add(key)
+    this.#schedule()
+  }
+
+  /** Subscriptions were forgotten: the file is written anew. */
+  noteForgotten(): void {
+    this.#mustReplace = true
+    this.#schedule()
   }
 
   /** Resolves when everything up to now is in the file, or could not be written, which is logged. */
@@ -60,31 +58,50 @@ export class OwnCopy {
     return this.#writing
   }
 
+  /** Leaves a short file, with the newest times of ticks. */
+  async close(): Promise<void> {
+    this.#mustReplace = true
+    await this.flush()
+    await this.#file.close()
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    this.#deps.clock.after(TICKER_COPY_PERIOD_MS, () => {
+      this.#isScheduled = false
+      void this.flush()
+    })
+  }
+
   async #write(): Promise<void> {
-    if (!this.#isDirty) return
-    this.#isDirty = false
+    if (this.#changed.size === 0 && !this.#mustReplace) return
+    const { path, log } = this.#deps
     try {
-      await replaceFile(this.#deps.path, await this.#text())
+      if (this.#mustReplace || this.#file.mustReplace) await this.#replace()
+      else await this.#append()
     } catch (error) {
-      this.#isDirty = true
-      this.#deps.log.error({ err: error, path: this.#deps.path }, 'Subscriptions were not saved')
+      this.#mustReplace = true
+      log.error({ err: error, path }, 'Subscriptions were not saved')
     }
   }
 
-  async #text(): Promise<string> {
-    const lines = [FORMAT]
-    for (const subscription of [...this.#deps.read()]) {
-      lines.push(this.#lineOf(subscription))
-      if (lines.length % LINES_A_TURN === 0) await nextTurn()
-    }
-    return `${lines.join('\n')}\n`
+  #replace(): Promise<void> {
+    this.#mustReplace = false
+    this.#changed.clear()
+    const untold = this.#deps.untold()
+    this.#newestId = untold.at(-1)?.event_id ?? this.#newestId
+    return this.#file.replace({ subscriptions: [...this.#deps.all.values()], untold })
   }
 
-  #lineOf(subscription: Subscription): string {
-    const known = this.#lines.get(subscription)
-    if (known !== undefined) return known
-    const line = JSON.stringify(subscription)
-    this.#lines.set(subscription, line)
-    return line
+  #append(): Promise<void> {
+    const subscriptions = [...this.#changed].flatMap((key) => this.#deps.all.get(key) ?? [])
+    this.#changed.clear()
+    const newestId = this.#newestId
+    const untold = this.#deps
+      .untold()
+      .filter(({ event_id: id }) => newestId === undefined || compareEventIds(id, newestId) > 0)
+    this.#newestId = untold.at(-1)?.event_id ?? newestId
+    return this.#file.append({ subscriptions, untold })
   }
 }

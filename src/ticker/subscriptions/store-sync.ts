@@ -50,6 +50,11 @@ export class StoreSync {
     return this.#lastError
   }
 
+  /** Resolves when the store has what is due, or does not take it. */
+  async written(): Promise<void> {
+    await this.#running
+  }
+
   /**
    * Writing may begin: what the store held has been read. Before that a write could undo what
    * somebody has changed in the table.

@@ -6,7 +6,7 @@
  *
  * It is identified by (exchange, tradingsymbol); the token may change with the next dump.
  */
-import type { Subscription as SubscriptionView } from '../../contract/api/subscriptions.ts'
+import type { NoTick, Subscription as SubscriptionView } from '../../contract/api/subscriptions.ts'
 import { type Instrument, instrumentKey } from '../../market/instrument.ts'
 import { formatIst } from '../../market/ist.ts'
 import type { TickMode } from '../../market/tick.ts'
@@ -23,6 +23,8 @@ export interface Subscription {
   readonly priority: Priority
   readonly status: SubscriptionStatus
   readonly slot: SlotName | undefined
+  /** The account that it belongs to, which after a failover another carries it for. */
+  readonly home: string | undefined
   /** Who asked first. */
   readonly requestedBy: string
   /** Who holds it now; empty once it is removed. */
@@ -60,6 +62,7 @@ export function newSubscription(
     priority: request.priority,
     status: 'pending',
     slot: undefined,
+    home: undefined,
     requestedBy: request.holder,
     holders: [request.holder],
     requestedAtMs: nowMs,
@@ -99,15 +102,16 @@ export function toStored(subscription: Subscription): StoredSubscription {
   }
 }
 
-/** A stored row as a subscription; sockets are found anew, so it has none yet. */
+/** A stored row as a subscription; it has no socket yet. */
 export function fromStored(row: StoredSubscription, instrument: Instrument): Subscription {
   const isRemoved = row.status === 'removed'
   return {
     instrument,
     mode: row.mode,
     priority: row.priority,
-    status: isRemoved ? 'removed' : 'pending',
+    status: isRemoved || row.status === 'failed' ? row.status : 'pending',
     slot: undefined,
+    home: isRemoved ? undefined : (row.account ?? undefined),
     requestedBy: row.requestedBy,
     holders: isRemoved ? [] : holdersOf(row),
     requestedAtMs: row.requestedAtMs,
@@ -125,8 +129,8 @@ function holdersOf({ requesters, requestedBy }: StoredSubscription): readonly st
   return requesters.length > 0 ? [...new Set(requesters)] : [requestedBy]
 }
 
-/** As the API shows it. */
-export function toView(subscription: Subscription): SubscriptionView {
+/** As the API shows it; `noTick` where it does not tick. */
+export function toView(subscription: Subscription, noTick: NoTick | null): SubscriptionView {
   const { instrument, slot } = subscription
   return {
     instrument_token: instrument.token,
@@ -146,6 +150,8 @@ export function toView(subscription: Subscription): SubscriptionView {
     activated_at: maybeIst(subscription.activatedAtMs),
     first_tick_at: maybeIst(subscription.firstTickAtMs),
     last_tick_at: maybeIst(subscription.lastTickAtMs),
+    no_tick_reason: noTick?.reason ?? null,
+    no_tick_message: noTick?.message ?? null,
   }
 }
 

@@ -1,26 +1,37 @@
 /**
- * What is streamed and who holds it. Decides at once and in memory, so that two callers at the same
- * moment meet the same state; what it decides goes to the feed and the sockets, to the own copy, to
- * the store, and then to whoever listens.
+ * What is streamed and who holds it. Decides in memory and one change after another, so that two
+ * callers at the same moment meet the same state, and lets ticks pass while it decides on hundreds;
+ * what it decides goes to the feed and the sockets, to the own copy, to the store, and then to whoever
+ * listens.
  */
-import type { LifecycleNews, RemovalReason } from '../../contract/events.ts'
+import type { LifecycleEvent, LifecycleNews, RemovalReason } from '../../contract/events.ts'
 import type { Clock } from '../../kit/clock.ts'
 import type { Log } from '../../kit/log.ts'
-import { TICKER_REMOVED_KEPT_MS } from '../../limits.ts'
-import { type Instrument, instrumentKey } from '../../market/instrument.ts'
+import {
+  EVENT_STORE_WAIT_MS,
+  SUBSCRIPTION_CHANGES_A_STEP,
+  TICKER_REMOVED_KEPT_MS,
+} from '../../limits.ts'
+import { type Instrument, instrumentKey, isSameInstrument } from '../../market/instrument.ts'
 import type { InstrumentMaster } from '../../market/instrument-master.ts'
+import { withinMs } from '../bounded.ts'
 import type { Pool } from '../connection/pool.ts'
 import type { CoverageLog } from '../feed/coverage-log.ts'
-import { lowerMode, type SlotName, type Stream } from '../feed/stream.ts'
+import { isSameSlot, type SlotName, type Stream } from '../feed/stream.ts'
+import type { WhenStored } from '../lifecycle.ts'
 import { removalNews, subscriptionNews } from '../lifecycle-news.ts'
 import type { StoredSubscription, SubscriptionStore } from '../ports.ts'
+import { ChangeTurns } from './change-turns.ts'
 import { FirstTicks } from './first-ticks.ts'
 import { instrumentOfRow } from './instrument-of-row.ts'
+import { LaterNotes } from './later-notes.ts'
 import { mergeSubscriptions } from './merge.ts'
 import { OwnCopy } from './own-copy.ts'
+import { inPlacementOrder, type LastPlacement, Placer } from './placer.ts'
+import { type CreateResult, type RemoveResult, RequestedChanges } from './requested-changes.ts'
 import type { ResolvedRequest } from './resolve.ts'
 import { StoreSync } from './store-sync.ts'
-import { fromStored, isLive, keyOf, newSubscription, type Subscription } from './subscription.ts'
+import { fromStored, isLive, keyOf, type Subscription } from './subscription.ts'
 import { SubscriptionBook } from './subscription-book.ts'
 
 export interface SubscriptionsDeps {
@@ -35,21 +46,9 @@ export interface SubscriptionsDeps {
   /** The own copy's file. */
   readonly copyPath: string
   readonly store: SubscriptionStore | undefined
-  /** Called after what the news say is in the own copy. */
-  readonly publish: (news: LifecycleNews) => void
-}
-
-export interface CreateResult {
-  /** One an instrument, in the order of the request. */
-  readonly subscriptions: readonly Subscription[]
-  /** Instruments that no socket has room for. */
-  readonly refused: readonly { readonly instrument: Instrument; readonly reason: string }[]
-  readonly created: number
-}
-
-export interface RemoveResult {
-  readonly removed: readonly number[]
-  readonly kept: readonly Subscription[]
+  readonly publish: (news: LifecycleNews, whenStored: WhenStored) => void
+  /** Events that were published and are not in the outbox yet. */
+  readonly untold: () => readonly LifecycleEvent[]
 }
 
 export class Subscriptions {
@@ -58,7 +57,14 @@ export class Subscriptions {
   readonly #copy: OwnCopy
   readonly #sync: StoreSync | undefined
   readonly #book = new SubscriptionBook()
-  #told: Promise<void> = Promise.resolve()
+  readonly #placer: Placer
+  readonly #requested: RequestedChanges
+  readonly #turns: ChangeTurns
+  readonly #later: LaterNotes
+  /** What was asked for is told when the own copy has it, and the store where it takes it. */
+  readonly #whenAsked: WhenStored
+  /** What has become of it may wait for the own copy: after a crash it is noticed anew. */
+  readonly #whenNoted: WhenStored
 
   constructor(deps: SubscriptionsDeps) {
     this.#deps = deps
@@ -67,9 +73,46 @@ export class Subscriptions {
       path: deps.copyPath,
       clock,
       log,
-      read: () => this.#book.byKey.values(),
+      all: this.#book.byKey,
+      untold: deps.untold,
     })
     this.#sync = store && this.#newSync({ store, clock, log, random })
+    this.#placer = new Placer({
+      clock,
+      log,
+      pool: deps.pool,
+      coverage: deps.coverage,
+      book: this.#book,
+      note: (subscription) => this.#note(subscription),
+      onAdmitted: (admitted) => this.#tellCreated(admitted),
+    })
+    this.#requested = new RequestedChanges({
+      clock,
+      book: this.#book,
+      placer: this.#placer,
+      ask: (subscription) => this.#ask(subscription),
+      end: (subscription, reason) => this.#end(subscription, reason),
+      tellCreated: (created) => this.#tellCreated(created),
+    })
+    this.#turns = new ChangeTurns(clock)
+    this.#later = new LaterNotes(clock)
+    this.#whenNoted = async () => {
+      await withinMs(clock, EVENT_STORE_WAIT_MS, this.#sync?.written() ?? Promise.resolve())
+    }
+    this.#whenAsked = async () => {
+      await this.#copy.flush()
+      await this.#whenNoted()
+    }
+  }
+
+  /** The newest decision on where instruments go; undefined before the first. */
+  get lastPlacement(): LastPlacement | undefined {
+    return this.#placer.last
+  }
+
+  /** Once a second, and when an account has changed. */
+  balance(): void {
+    this.#placer.balance()
   }
 
   get all(): readonly Subscription[] {
@@ -104,128 +147,89 @@ export class Subscriptions {
   /** The own copy as it was left; undefined where there is none. */
   async loadCopy(): Promise<readonly Subscription[] | undefined> {
     try {
-      return await this.#copy.load()
+      const content = await this.#copy.load()
+      const { damagedGroups = 0 } = content ?? {}
+      if (damagedGroups > 0) {
+        this.#deps.log.warn({ groups: damagedGroups }, 'Torn changes in the own copy left out')
+      }
+      return content?.subscriptions
     } catch (error) {
       this.#deps.log.error({ err: error }, 'Own copy of the subscriptions cannot be read')
       return undefined
     }
   }
 
-  /** Takes up what was held before, from the own copy and, where it has answered, the store. */
-  restore(copy: readonly Subscription[], stored: readonly StoredSubscription[] | undefined): void {
-    for (const saved of copy) {
-      const status = isLive(saved) ? 'pending' : 'removed'
-      this.#book.put({ ...saved, status, slot: undefined })
+  /** Events that the own copy kept and that were perhaps not told. */
+  async untold(): Promise<readonly LifecycleEvent[]> {
+    try {
+      return (await this.#copy.load())?.untold ?? []
+    } catch (error) {
+      this.#deps.log.error({ err: error }, 'Events in the own copy cannot be read')
+      return []
     }
-    if (stored === undefined) this.onMaster()
-    else this.mergeStored(stored)
+  }
+
+  /** Takes up what was held before, from the own copy and, where it has answered, the store. */
+  async restore(
+    copy: readonly Subscription[],
+    stored: readonly StoredSubscription[] | undefined,
+  ): Promise<void> {
+    for (const saved of copy) {
+      const status = saved.status === 'active' ? 'pending' : saved.status
+      const home = saved.home ?? saved.slot?.account
+      if (saved.slot !== undefined) this.#placer.remember(keyOf(saved), saved.slot)
+      this.#book.put({ ...saved, status, slot: undefined, home })
+    }
+    await (stored === undefined ? this.onMaster() : this.mergeStored(stored))
   }
 
   /** The store has answered, at the start or later. */
-  mergeStored(stored: readonly StoredSubscription[]): void {
-    const { fromStore, toStore } = mergeSubscriptions(this.#book.byKey, stored)
-    for (const row of fromStore) this.#takeOver(row)
-    this.#sync?.write(toStore.map(keyOf))
-    this.#sync?.begin()
-    this.#copy.schedule()
-    this.onMaster()
+  mergeStored(stored: readonly StoredSubscription[]): Promise<void> {
+    return this.#turns.run(() => this.#merge(stored))
   }
 
   /** Repeating it changes nothing; what no socket has room for is kept as `failed`. */
-  create(requests: readonly ResolvedRequest[], holder: string): CreateResult {
-    const keys = new Set<string>()
-    const wanting: string[] = []
-    for (const request of requests) {
-      const key = instrumentKey(request.instrument.exchange, request.instrument.tradingsymbol)
-      const known = this.#book.get(key)
-      keys.add(key)
-      if (known !== undefined && isLive(known)) this.#hold(known, request, holder)
-      else this.#begin(request, holder)
-      const now = this.#book.get(key)
-      if (now !== undefined && now.slot === undefined) wanting.push(key)
-    }
-    const { placed, reason } = this.#place(wanting)
-    const news = placed.map((subscription) =>
-      subscriptionNews('subscription_created', subscription),
-    )
-    this.#announce(news, true)
-    const subscriptions = [...keys].flatMap((key) => this.#book.get(key) ?? [])
-    return {
-      subscriptions: subscriptions.filter(({ slot }) => slot !== undefined),
-      refused: subscriptions
-        .filter(({ slot }) => slot === undefined)
-        .map(({ instrument }) => ({ instrument, reason: reason ?? 'there is no room' })),
-      created: placed.length,
-    }
+  create(requests: readonly ResolvedRequest[], holder: string): Promise<CreateResult> {
+    return this.#turns.run(() => this.#requested.create(requests, holder))
   }
 
   /** Takes back `holder`'s hold on the tokens, or everybody's; ends what nobody holds any more. */
-  remove(tokens: readonly number[], holder: string, force: boolean): RemoveResult {
-    const removed: number[] = []
-    const kept: Subscription[] = []
-    for (const token of new Set(tokens)) {
-      const subscription = this.byToken(token)
-      if (subscription === undefined || !isLive(subscription)) continue
-      const holders = force ? [] : subscription.holders.filter((other) => other !== holder)
-      if (holders.length === 0) {
-        this.#end(subscription, 'request')
-        removed.push(token)
-      } else {
-        if (holders.length < subscription.holders.length) this.#ask({ ...subscription, holders })
-        kept.push({ ...subscription, holders })
-      }
-    }
-    return { removed, kept }
+  remove(tokens: readonly number[], holder: string, force: boolean): Promise<RemoveResult> {
+    return this.#turns.run(() => this.#requested.remove(tokens, holder, force))
   }
 
-  /** Resolves when everything decided up to now is in the own copy and has been told. */
+  /** Resolves when everything decided up to now, and what is to be told of it, is in the own copy. */
   async saved(): Promise<void> {
+    await this.#later.settled()
     await this.#copy.flush()
-    await this.#told
+  }
+
+  /** Resolves when what has become of them up to now is noted. */
+  noted(): Promise<void> {
+    return this.#later.settled()
   }
 
   /** The broker has been told of these tokens on an open socket. */
-  onSubscribed(tokens: readonly number[]): void {
+  onSubscribed(tokens: readonly number[], slot: SlotName): void {
     const nowMs = this.#deps.clock.nowMs()
-    for (const token of tokens) {
-      const subscription = this.#book.byToken(token)
-      if (subscription?.status !== 'pending') continue
-      const activatedAtMs = subscription.activatedAtMs ?? nowMs
-      this.#note({ ...subscription, status: 'active', activatedAtMs, lastError: null })
-    }
+    for (const token of tokens) this.#later.add(() => this.#noteTold(token, slot, nowMs))
   }
 
-  onFirstTick({ instrument, firstTickAtMs }: Stream): void {
-    this.firstTicks.seen(instrument.token)
-    const subscription = this.#book.byToken(instrument.token)
-    if (subscription === undefined || subscription.firstTickAtMs !== null) return
-    const live = { ...subscription, firstTickAtMs: firstTickAtMs ?? this.#deps.clock.nowMs() }
-    this.#note(live)
-    this.#announce([subscriptionNews('subscription_live', live)], false)
+  onFirstTick(stream: Stream): void {
+    const nowMs = this.#deps.clock.nowMs()
+    this.#later.add(() =>
+      this.#noteFirstTick(stream.instrument.token, stream.firstTickAtMs ?? nowMs),
+    )
   }
 
   /** A dump holds: what ended or changed its token is put right, and what has no socket finds one. */
-  onMaster(): void {
-    const master = this.#deps.master()
-    const described: Subscription[] = []
-    // All that leave a token do so before others take it over.
-    for (const subscription of master.size === 0 ? [] : this.#book.all()) {
-      if (isLive(subscription)) described.push(...this.#compare(subscription, master))
-    }
-    for (const subscription of described) {
-      this.#note(subscription)
-      if (subscription.slot !== undefined) this.#carry(subscription, subscription.slot)
-    }
-    this.#placeAll()
+  onMaster(): Promise<void> {
+    return this.#turns.run(() => this.#followMaster())
   }
 
   /** Ends the contracts for which `hasEnded` holds. */
-  expire(hasEnded: (instrument: Instrument) => boolean): void {
-    for (const subscription of this.#book.all()) {
-      if (isLive(subscription) && hasEnded(subscription.instrument)) {
-        this.#end(subscription, 'expired')
-      }
-    }
+  expire(hasEnded: (instrument: Instrument) => boolean): Promise<void> {
+    return this.#turns.run(() => this.#expireAll(hasEnded))
   }
 
   /** Lets the store know when each instrument ticked last. */
@@ -244,7 +248,7 @@ export class Subscriptions {
   async forgetOld(): Promise<void> {
     const beforeMs = this.#deps.clock.nowMs() - TICKER_REMOVED_KEPT_MS
     this.#book.forgetRemoved(beforeMs)
-    this.#copy.schedule()
+    this.#copy.noteForgotten()
     try {
       await this.#deps.store?.forgetRemoved(beforeMs)
     } catch (error) {
@@ -257,60 +261,103 @@ export class Subscriptions {
     this.writeTickTimes()
     await this.saved()
     await this.#sync?.stop()
-    await this.#copy.flush()
+    await this.#copy.close()
   }
 
   // ---------------------------------------------------------------- changes
 
-  #begin({ instrument, mode, priority }: ResolvedRequest, holder: string): void {
-    const request = { mode, priority, holder }
-    this.#ask(newSubscription(instrument, request, this.#deps.clock.nowMs()))
+  *#followMaster(): Generator<undefined, void> {
+    const master = this.#deps.master()
+    const described = new Map<string, Instrument>()
+    for (const subscription of master.size === 0 ? [] : this.#book.all()) {
+      const instrument = isLive(subscription) ? this.#compare(subscription, master) : undefined
+      if (instrument !== undefined) described.set(keyOf(subscription), instrument)
+      yield
+    }
+    this.#describe(described)
+    yield* this.#placeAll()
   }
 
-  /** A mode is lowered only by whoever holds it alone: others may need what it carries. */
-  #hold(known: Subscription, { mode, priority }: ResolvedRequest, holder: string): void {
-    const isAlone = known.holders.every((other) => other === holder)
-    const isLower = lowerMode(mode, known.mode) === mode
-    const next: Subscription = {
-      ...known,
-      holders: known.holders.includes(holder) ? known.holders : [...known.holders, holder],
-      mode: isLower && !isAlone ? known.mode : mode,
-      priority: priority === 'high' ? 'high' : known.priority,
+  /** In one go, so that nothing is moved meanwhile: all that leave a token do so before others take it over. */
+  #describe(described: ReadonlyMap<string, Instrument>): void {
+    const now = [...described].flatMap(([key, instrument]) => {
+      const subscription = this.#book.get(key)
+      return subscription && isLive(subscription) ? [{ subscription, instrument }] : []
+    })
+    for (const { subscription, instrument } of now) {
+      const { token } = subscription.instrument
+      if (instrument.token !== token) this.#placer.release(subscription)
     }
-    const isSame =
-      next.holders === known.holders && next.mode === known.mode && next.priority === known.priority
-    if (isSame) return
-    this.#ask(next)
-    if (next.slot !== undefined) this.#carry(next, next.slot)
+    for (const { subscription, instrument } of now) {
+      const next = { ...subscription, instrument }
+      this.#note(next)
+      if (next.slot !== undefined) this.#placer.carry(next, next.slot)
+    }
+  }
+
+  *#expireAll(hasEnded: (instrument: Instrument) => boolean): Generator<undefined, void> {
+    for (const subscription of this.#book.all()) {
+      if (isLive(subscription) && hasEnded(subscription.instrument)) {
+        this.#end(subscription, 'expired')
+      }
+      yield
+    }
+  }
+
+  #noteTold(token: number, slot: SlotName, nowMs: number): void {
+    const subscription = this.#book.byToken(token)
+    if (subscription?.status !== 'pending' || !isSameSlot(subscription.slot, slot)) return
+    const activatedAtMs = subscription.activatedAtMs ?? nowMs
+    this.#note({ ...subscription, status: 'active', activatedAtMs, lastError: null })
+  }
+
+  #noteFirstTick(token: number, firstTickAtMs: number): void {
+    const subscription = this.#book.byToken(token)
+    if (subscription !== undefined && isLive(subscription) && subscription.firstTickAtMs === null) {
+      const live = { ...subscription, firstTickAtMs }
+      this.#note(live)
+      this.#deps.publish(subscriptionNews('subscription_live', live), this.#whenNoted)
+    }
+    this.firstTicks.seen(token)
   }
 
   #end(subscription: Subscription, reason: RemovalReason): void {
     const { token } = subscription.instrument
-    this.#release(subscription)
+    this.#placer.release(subscription)
     const ended: Subscription = {
       ...subscription,
       status: 'removed',
       slot: undefined,
+      home: undefined,
       holders: [],
       removedAtMs: this.#deps.clock.nowMs(),
     }
     this.#ask(ended)
     this.firstTicks.gone(token)
-    this.#announce([removalNews(subscription, reason)], true)
+    this.#deps.publish(removalNews(subscription, reason), this.#whenAsked)
   }
 
-  /** The subscription as the dump describes its contract, where that has changed. */
-  #compare(subscription: Subscription, master: InstrumentMaster): readonly Subscription[] {
-    const { exchange, tradingsymbol, expiry, token } = subscription.instrument
+  /** The contract as the dump describes it, where that has changed; what is not in it ends. */
+  #compare(subscription: Subscription, master: InstrumentMaster): Instrument | undefined {
+    const { exchange, tradingsymbol, expiry } = subscription.instrument
     const instrument = master.byKey(exchange, tradingsymbol)
     if (instrument === undefined) {
-      const isOver = expiry !== null && expiry < this.#deps.today()
+      const isOver = expiry !== null && expiry <= this.#deps.today()
       this.#end(subscription, isOver ? 'expired' : 'delisted')
-      return []
+      return undefined
     }
-    if (JSON.stringify(instrument) === JSON.stringify(subscription.instrument)) return []
-    if (instrument.token !== token) this.#release(subscription)
-    return [{ ...subscription, instrument }]
+    return isSameInstrument(instrument, subscription.instrument) ? undefined : instrument
+  }
+
+  *#merge(stored: readonly StoredSubscription[]): Generator<undefined, void> {
+    const { fromStore, toStore } = mergeSubscriptions(this.#book.byKey, stored)
+    for (const row of fromStore) {
+      this.#takeOver(row)
+      yield
+    }
+    this.#sync?.write(toStore.map(keyOf))
+    this.#sync?.begin()
+    yield* this.#followMaster()
   }
 
   /** A row of the store that counts more than what is here. */
@@ -321,8 +368,13 @@ export class Subscriptions {
       known?.instrument ??
       instrumentOfRow(row)
     const taken = fromStored(row, instrument)
+    const { account, connection } = row
+    if (account !== null && connection !== null) {
+      this.#placer.remember(keyOf(taken), { account, connection })
+    }
     if (known === undefined || !isLive(known)) {
       this.#book.put(taken)
+      this.#copy.note(keyOf(taken))
       return
     }
     if (!isLive(taken)) {
@@ -331,41 +383,22 @@ export class Subscriptions {
     }
     const { mode, priority, holders } = taken
     this.#note({ ...known, mode, priority, holders })
-    if (known.slot !== undefined) this.#carry({ ...known, mode, priority }, known.slot)
+    if (known.slot !== undefined) this.#placer.carry({ ...known, mode, priority }, known.slot)
   }
 
-  #placeAll(): void {
+  *#placeAll(): Generator<undefined, void> {
     const wanting = this.#book.all().filter((s) => isLive(s) && s.slot === undefined)
-    this.#place(wanting.map(keyOf))
-  }
-
-  /** Finds sockets for what has none, the urgent first. */
-  #place(keys: readonly string[]): { placed: readonly Subscription[]; reason: string | undefined } {
-    const wanting = keys
-      .flatMap((key) => this.#book.get(key) ?? [])
-      .sort((a, b) => Number(b.priority === 'high') - Number(a.priority === 'high'))
-    const plan = this.#deps.pool.plan(wanting)
-    const placed = plan.placed.map(({ item, slot }) => {
-      const next: Subscription = { ...item, slot, status: 'pending', lastError: null }
-      this.#note(next)
-      this.#carry(next, slot)
-      return next
-    })
-    for (const item of plan.unplaced) {
-      this.#note({ ...item, status: 'failed', lastError: plan.reason ?? null })
+    const keys = inPlacementOrder(wanting).map(keyOf)
+    for (let at = 0; at < keys.length; at += SUBSCRIPTION_CHANGES_A_STEP) {
+      this.#placer.place(keys.slice(at, at + SUBSCRIPTION_CHANGES_A_STEP))
+      yield
     }
-    return { placed, reason: plan.reason }
   }
 
-  #carry({ instrument, mode, priority }: Subscription, slot: SlotName): void {
-    this.#deps.coverage.want(instrument, mode, slot)
-    this.#deps.pool.carry(slot, instrument.token, { mode, priority })
-  }
-
-  #release({ instrument, slot }: Subscription): void {
-    if (slot === undefined) return
-    this.#deps.pool.drop(instrument.token)
-    this.#deps.coverage.unwant(instrument.token)
+  #tellCreated(placed: readonly Subscription[]): void {
+    for (const subscription of placed) {
+      this.#deps.publish(subscriptionNews('subscription_created', subscription), this.#whenAsked)
+    }
   }
 
   // ---------------------------------------------------------------- the books
@@ -377,9 +410,10 @@ export class Subscriptions {
 
   /** Something has become of it. */
   #note(subscription: Subscription): void {
+    const key = keyOf(subscription)
     this.#book.put(subscription)
-    this.#copy.schedule()
-    this.#sync?.write([keyOf(subscription)])
+    this.#copy.note(key)
+    this.#sync?.write([key])
   }
 
   #withTimes(subscription: Subscription): Subscription {
@@ -390,16 +424,6 @@ export class Subscriptions {
       return subscription
     }
     return { ...subscription, lastTickAtMs }
-  }
-
-  /** In order; what was asked for is told after it is in the own copy. */
-  #announce(news: readonly LifecycleNews[], isAsked: boolean): void {
-    if (news.length === 0) return
-    this.#told = this.#told
-      .then(() => (isAsked ? this.#copy.flush() : undefined))
-      .then(() => {
-        for (const item of news) this.#deps.publish(item)
-      })
   }
 
   #newSync(deps: {
@@ -415,7 +439,7 @@ export class Subscriptions {
         // Changed again meanwhile: it is in the queue anyway.
         if (this.#book.get(key) !== stored || stored.isStored) return
         this.#book.put({ ...stored, isStored: true })
-        this.#copy.schedule()
+        this.#copy.note(key)
       },
     })
   }

@@ -1,10 +1,10 @@
 /**
  * The first minutes: instruments and what was held before are brought together, whichever of broker,
- * own copy and store is there, and the very first start subscribes to something by itself.
+ * own copy and store is there. What was never asked for is not streamed.
  *
  *   own copy ──┐
  *   store ─────┼──▶ restore ──▶ streaming ──▶ (the store was away: merge when it is back)
- *   dump ──────┘         └──▶ nothing was ever held: first subscriptions
+ *   dump ──────┘
  */
 import type { Clock } from '../../kit/clock.ts'
 import type { Log } from '../../kit/log.ts'
@@ -12,7 +12,6 @@ import { TICKER_STORE_START_MS } from '../../limits.ts'
 import { withinMs } from '../bounded.ts'
 import type { Instruments } from '../instruments/instruments.ts'
 import type { StoredSubscription, SubscriptionStore } from '../ports.ts'
-import type { FirstStart } from './first-start.ts'
 import type { Subscriptions } from './subscriptions.ts'
 
 export interface TakeUpDeps {
@@ -21,7 +20,6 @@ export interface TakeUpDeps {
   readonly store: SubscriptionStore | undefined
   readonly instruments: Instruments
   readonly subscriptions: Subscriptions
-  readonly firstStart: FirstStart
   /** All that will be streamed is known: what the log says beyond it is nobody's. */
   readonly onRestored: () => void
 }
@@ -29,7 +27,6 @@ export interface TakeUpDeps {
 export class TakeUp {
   readonly #deps: TakeUpDeps
   #isDone = false
-  #isFirst = false
   #isStopped = false
   #cancelRetry: (() => void) | undefined
 
@@ -48,31 +45,21 @@ export class TakeUp {
     const [copy] = await Promise.all([subscriptions.loadCopy(), instruments.start()])
     const stored = await withinMs(clock, TICKER_STORE_START_MS, loading)
     if (this.#isStopped) return
-    this.#isFirst = copy === undefined && (stored === undefined || stored.length === 0)
-    subscriptions.restore(copy ?? [], stored)
+    await subscriptions.restore(copy ?? [], stored)
+    if (this.#isStopped) return
     if (stored === undefined) this.#mergeLater(loading)
     onRestored()
     this.#isDone = true
-    await this.#subscribeFirst()
   }
 
   /** A dump was loaded, now or later than the start. */
   async onInstruments(): Promise<void> {
-    if (!this.#isDone) return
-    this.#deps.subscriptions.onMaster()
-    await this.#subscribeFirst()
+    if (this.#isDone) await this.#deps.subscriptions.onMaster()
   }
 
-  async stop(): Promise<void> {
+  stop(): void {
     this.#isStopped = true
     this.#cancelRetry?.()
-    await this.#deps.firstStart.stop()
-  }
-
-  async #subscribeFirst(): Promise<void> {
-    if (!this.#isFirst || this.#deps.instruments.master.size === 0) return
-    this.#isFirst = false
-    await this.#deps.firstStart.run()
   }
 
   /** Undefined where there is no store, or it does not answer. */
@@ -91,8 +78,7 @@ export class TakeUp {
     void loading.then((stored) => {
       if (this.#isStopped) return
       if (stored !== undefined) {
-        subscriptions.mergeStored(stored)
-        return
+        return subscriptions.mergeStored(stored)
       }
       this.#cancelRetry = clock.after(TICKER_STORE_START_MS, () => {
         this.#mergeLater(this.#loadStored())

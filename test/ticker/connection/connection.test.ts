@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { LatencyHistogram } from '../../../src/kit/latency-histogram.ts'
 import { KiteError } from '../../../src/kite/kite-error.ts'
 import type { KiteSocketHandlers } from '../../../src/kite/socket.ts'
-import { TICKER_RECONNECT_FIRST_MS } from '../../../src/limits.ts'
+import { TICKER_RECONNECT_FIRST_MS, TICKER_STALL_MS } from '../../../src/limits.ts'
 import type { TickMode } from '../../../src/market/tick.ts'
 import type { BrokerSocket } from '../../../src/ticker/broker.ts'
 import { Connection } from '../../../src/ticker/connection/connection.ts'
@@ -61,6 +61,7 @@ interface Attempt {
 
 let clock: TestClock
 let attempts: Attempt[]
+let sockets: FakeSocket[]
 let gaps: string[]
 let reports: string[]
 let subscribed: number[]
@@ -70,6 +71,7 @@ let connection: Connection
 beforeEach(() => {
   clock = new TestClock()
   attempts = []
+  sockets = []
   gaps = []
   reports = []
   subscribed = []
@@ -86,6 +88,7 @@ beforeEach(() => {
     onFirstTick: () => undefined,
     onGapOpened: () => undefined,
     onGapClosed: () => undefined,
+    onTakenOver: () => undefined,
   })
   connection = new Connection({
     slot: SLOT,
@@ -99,6 +102,7 @@ beforeEach(() => {
           signal,
           accept: async () => {
             const socket = new FakeSocket(handlers)
+            sockets.push(socket)
             resolve(socket)
             await turn()
             return socket
@@ -213,30 +217,34 @@ describe('a silent socket', () => {
     want(CALL.token)
     const socket = await accept()
     tick(socket)
-    connection.check(true)
+    check()
     for (let second = 1; second < 10; second++) {
       clock.advance(1_000)
       socket.handlers.onFrame(Buffer.from([0]), clock.nowMs())
-      connection.check(true)
+      check()
     }
     expect(gaps).toEqual([])
     clock.advance(1_000)
-    connection.check(true)
+    beat(socket)
+    check()
     expect(gaps).toEqual(['mute'])
     expect(socket.isClosed).toBe(true)
   })
 
   it('is not mute out of session, and has its full time from the opening bell on', async () => {
     want(CALL.token)
-    tick(await accept())
+    const socket = await accept()
+    tick(socket)
     clock.advance(10 * 3_600_000)
-    connection.check(false)
-    connection.check(true)
+    beat(socket)
+    check(false)
+    check()
     clock.advance(MUTE_AFTER_MS - 1)
-    connection.check(true)
+    beat(socket)
+    check()
     expect(gaps).toEqual([])
     clock.advance(1)
-    connection.check(true)
+    check()
     expect(gaps).toEqual(['mute'])
   })
 
@@ -244,17 +252,87 @@ describe('a silent socket', () => {
     want(CALL.token)
     const socket = await accept()
     tick(socket)
-    connection.check(true)
+    check()
     connection.setPaused(true)
     expect(socket.isPaused).toBe(true)
     clock.advance(5 * MUTE_AFTER_MS)
-    connection.check(true)
+    check()
     connection.setPaused(false)
-    connection.check(true)
+    check()
     expect([socket.isPaused, gaps]).toEqual([false, []])
     clock.advance(MUTE_AFTER_MS)
-    connection.check(true)
+    beat(socket)
+    check()
     expect(gaps).toEqual(['mute'])
+  })
+
+  it('is no fault where its instruments are rarely heard of, however long it lasts', async () => {
+    want(CALL.token)
+    const socket = await accept()
+    tick(socket)
+    for (let second = 1; second < 100; second++) {
+      clock.advance(1_000)
+      beat(socket)
+      connection.check({ isDataDue: true, isPaceKnown: true, isUnlikely: () => false })
+    }
+    expect(gaps).toEqual([])
+  })
+
+  it('is mute until it ticks again: waiting, and opened anew', async () => {
+    want(CALL.token)
+    beat(await accept())
+    check()
+    clock.advance(MUTE_AFTER_MS)
+    beat(attemptSocket())
+    check()
+    expect([connection.state.kind, connection.isMute]).toEqual(['waiting', true])
+    expect(connection.history.lastError).toBe('no tick for 10 s')
+    expect(connection.history.nextRetryAtMs).toBe(clock.nowMs() + TICKER_RECONNECT_FIRST_MS)
+    clock.advance(TICKER_RECONNECT_FIRST_MS)
+    const next = await accept()
+    expect([connection.state.kind, connection.isMute]).toEqual(['open', true])
+    tick(next)
+    expect(connection.isMute).toBe(false)
+  })
+})
+
+describe('a stalled connection', () => {
+  it('is one without even a heartbeat, in session or not, and is opened anew', async () => {
+    want(CALL.token)
+    const socket = await accept()
+    tick(socket)
+    clock.advance(TICKER_STALL_MS - 1)
+    check(false)
+    beat(socket)
+    clock.advance(TICKER_STALL_MS - 1)
+    check(false)
+    expect(connection.state.kind).toBe('open')
+    clock.advance(1)
+    check(false)
+    expect(connection.state).toMatchObject({ kind: 'waiting', cause: 'stall' })
+    expect(gaps).toEqual(['disconnect'])
+    expect(socket.isClosed).toBe(true)
+  })
+
+  it('is not one that we do not read', async () => {
+    want(CALL.token)
+    await accept()
+    connection.setPaused(true)
+    clock.advance(10 * TICKER_STALL_MS)
+    check()
+    connection.setPaused(false)
+    check()
+    expect(connection.state.kind).toBe('open')
+  })
+})
+
+describe('instruments that are asked for anew', () => {
+  it('are unsubscribed, subscribed and set to their modes, and no other is touched', async () => {
+    want(CALL.token, PUT.token)
+    const socket = await accept()
+    socket.told.length = 0
+    connection.askAnew([CALL.token])
+    expect(socket.told).toEqual(['unsubscribe 1', 'subscribe 1', 'full 1'])
   })
 })
 
@@ -262,10 +340,24 @@ function want(...tokens: number[]): void {
   for (const token of tokens) connection.want(token, { mode: 'full', priority: 'normal' })
 }
 
+function check(isDataDue = true): void {
+  connection.check({ isDataDue, isPaceKnown: true, isUnlikely: () => true })
+}
+
 async function accept(): Promise<FakeSocket> {
   const attempt = attempts.at(-1)
   if (attempt === undefined) throw new Error('nothing was opened')
   return attempt.accept()
+}
+
+function attemptSocket(): FakeSocket {
+  const socket = sockets.at(-1)
+  if (socket === undefined) throw new Error('no socket is open')
+  return socket
+}
+
+function beat(socket: FakeSocket): void {
+  socket.handlers.onFrame(Buffer.from([0]), clock.nowMs())
 }
 
 async function refuse(

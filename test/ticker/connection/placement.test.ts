@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { TICKER_PREFERRED_PER_CONNECTION } from '../../../src/limits.ts'
-import { type AccountRoom, planPlacement } from '../../../src/ticker/connection/placement.ts'
+import { planPlacement } from '../../../src/ticker/connection/placement.ts'
+import type { AccountRoom } from '../../../src/ticker/connection/rooms.ts'
 
 const PREFERRED = TICKER_PREFERRED_PER_CONNECTION
 
@@ -13,9 +14,16 @@ function room(
   return {
     account,
     isUp: true,
-    instruments: used.reduce((sum, count) => sum + count, 0),
+    isSettled: true,
+    homes: used.reduce((sum, count) => sum + count, 0),
     limit: 1_500,
-    sockets: used.map((instruments, i) => ({ connection: i + 1, instruments, capacity: 3_000 })),
+    brokerLimit: 9_000,
+    sockets: used.map((instruments, i) => ({
+      connection: i + 1,
+      instruments,
+      capacity: 3_000,
+      isUsable: true,
+    })),
     ...more,
   }
 }
@@ -42,7 +50,10 @@ describe('placement', () => {
     expect(spread(4_500, [wide]).counts).toEqual({ 'a/1': 1_500, 'a/2': 1_500, 'a/3': 1_500 })
     const all = spread(9_001, [wide])
     expect(all.counts).toEqual({ 'a/1': 3_000, 'a/2': 3_000, 'a/3': 3_000 })
-    expect(all).toMatchObject({ unplaced: 1, reason: 'no account has room: a 0/9000 instruments' })
+    expect(all).toMatchObject({
+      unplaced: 1,
+      reason: expect.stringContaining('9000 of 9000 instruments are taken (a 9000/9000)'),
+    })
   })
 
   it('shares out over the accounts, and leaves one that is refused for last', () => {
@@ -60,7 +71,9 @@ describe('placement', () => {
     expect(spread(200, rooms)).toEqual({
       counts: { 'a/2': 100, 'b/1': 5 },
       unplaced: 95,
-      reason: 'no account has room: a 1400/1500, b 45/50 instruments',
+      reason:
+        'no account has room: 1550 of 1550 instruments are taken (a 1500/1500, b 50/50); ' +
+        'the limit is set by TICKER_INSTRUMENTS_PER_ACCOUNT, max_connections and max_instruments',
     })
     expect(spread(1, [])).toMatchObject({ unplaced: 1, reason: 'there is no broker account' })
   })

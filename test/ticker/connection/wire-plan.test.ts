@@ -17,9 +17,25 @@ describe('the messages', () => {
       [3, normal('ltp')],
     ])
     expect(planWire([1, 2, 3], wanted, new Map())).toEqual([
-      { kind: 'subscribe', tokens: [1, 2, 3] },
+      { kind: 'subscribe', tokens: [1] },
       { kind: 'mode', mode: 'full', tokens: [1] },
+      { kind: 'subscribe', tokens: [2] },
+      { kind: 'subscribe', tokens: [3] },
       { kind: 'mode', mode: 'ltp', tokens: [3] },
+    ])
+  })
+
+  it('set the mode right behind each chunk of new tokens, not behind the last of them', () => {
+    const tokens = Array.from({ length: 1_200 }, (_, i) => i + 1)
+    const wanted = new Map(tokens.map((token) => [token, normal('full')] as const))
+    const messages = planWire(tokens, wanted, new Map())
+    expect(messages.map(({ kind, tokens }) => `${kind} ${tokens[0]}+${tokens.length}`)).toEqual([
+      'subscribe 1+500',
+      'mode 1+500',
+      'subscribe 501+500',
+      'mode 501+500',
+      'subscribe 1001+200',
+      'mode 1001+200',
     ])
   })
 

@@ -45,7 +45,7 @@ describe('the first tick of an instrument', () => {
     expect(journal.controls('covered')).toEqual([
       {
         kind: 'covered',
-        begin: [{ token: CALL.token, mode: 'full', fromMs: START_MS }],
+        begin: [{ token: CALL.token, mode: 'full', fromMs: START_MS + 1 }],
         end: [],
       },
     ])
@@ -143,6 +143,38 @@ describe('a clock of this machine that is ahead', () => {
     expect(marketTime.aheadOfExchangeMs).toBe(1_000)
     clock.advance(61_000)
     expect(marketTime.aheadOfExchangeMs).toBeUndefined()
+  })
+})
+
+describe('a clock of this machine that is behind', () => {
+  const BEHIND_S = 180
+
+  it('covers nothing of the time that it takes to be noticed, not to the second instrument', async () => {
+    const { feed, session } = start([CALL, PUT])
+    receive(session, frameOf([CALL.token], { exchangeTimeS: START_S + BEHIND_S }))
+    clock.advance(50)
+    receive(session, frameOf([PUT.token], { exchangeTimeS: START_S + BEHIND_S }))
+    receive(session, frameOf([CALL.token], { exchangeTimeS: START_S + BEHIND_S + 1 }))
+    await settle(feed)
+    const [gap] = journal.controls('gap_open')
+    expect(gap).toMatchObject({ reason: 'clock_step', tokens: [CALL.token] })
+    expect(gap?.fromMs).toBeLessThanOrEqual(START_MS)
+    expect(journal.controls('gap_close').map(({ ends }) => ends)).toEqual([
+      [{ token: CALL.token, toMs: START_MS + BEHIND_S * 1000 + 1, mode: 'full' }],
+    ])
+    const begun = journal.controls('covered').flatMap(({ begin }) => begin)
+    expect(begun.map(({ token, fromMs }) => [token, fromMs])).toEqual([
+      [CALL.token, START_MS + 1],
+      [PUT.token, START_MS + BEHIND_S * 1000 + 1],
+    ])
+  })
+
+  it('by as little as packets may run ahead says nothing', async () => {
+    const { feed, session } = start([CALL, PUT])
+    receive(session, frameOf([CALL.token], { exchangeTimeS: START_S + 4 }))
+    receive(session, frameOf([PUT.token], { exchangeTimeS: START_S + 4 }))
+    await settle(feed)
+    expect(journal.controls('gap_open')).toEqual([])
   })
 })
 
@@ -298,7 +330,7 @@ describe('a journal that refuses', () => {
     journal.isDiskFull = true
     journal.refusal = { error: new JournalRefusal('disk_full'), isTicksOnly: true }
     clock.advance(1_000)
-    receive(session, frameOf([PUT.token, CALL.token]))
+    receive(session, frameOf([PUT.token, CALL.token], { exchangeTimeS: START_S + 1 }))
     await settle(feed, false)
     receive(session, frameOf([CALL.token]))
     for (let i = 0; i < 3; i++) {
@@ -349,6 +381,57 @@ describe('a journal that refuses', () => {
     expect(journal.controls('gap_open')).toHaveLength(1)
     expect(journal.controls('clock').length).toBeLessThan(5)
     expectBalanced(feed, [session])
+  })
+})
+
+describe('packets that were read long after they were sent', () => {
+  const HELD_UP_MS = 20_000
+  const SENT_S = START_S + 10
+
+  /** Both have begun; then the call is read `HELD_UP_MS` late, while market time goes on. */
+  async function readLate() {
+    const { feed, session } = start([CALL, PUT])
+    receive(session, frameOf([CALL.token, PUT.token]))
+    clock.advance(10_000 + HELD_UP_MS)
+    await settle(feed, false)
+    return { feed, session, late: frameOf([CALL.token], { exchangeTimeS: SENT_S }) }
+  }
+
+  it('let a gap of their socket begin before their sending', async () => {
+    const { feed, session, late } = await readLate()
+    receive(session, late)
+    feed.openGap('disconnect', SLOT, session)
+    await settle(feed)
+    expect(journal.ticks().at(-1)?.marketTimeMs).toBe(START_MS + 10_000 + HELD_UP_MS)
+    expect(journal.controls('gap_open')[0]?.fromMs).toBe(SENT_S * 1000 - TICKER_GAP_LOOKBACK_MS)
+  })
+
+  it('let a gap of their instrument begin before their sending', async () => {
+    const { feed, session, late } = await readLate()
+    receive(session, late)
+    const stream = feed.coverage.streams.get(CALL.token)
+    feed.openMuteGap(stream === undefined ? [] : [stream])
+    await settle(feed)
+    expect(journal.controls('gap_open')[0]?.fromMs).toBe(SENT_S * 1000 - TICKER_GAP_LOOKBACK_MS)
+  })
+
+  it('let a gap of what is dropped begin before their sending', async () => {
+    const { feed, session, late } = await readLate()
+    journal.refusal = { error: new JournalRefusal('write_failed'), isTicksOnly: false }
+    receive(session, late)
+    await settle(feed, false)
+    journal.refusal = undefined
+    clock.advance(1_000)
+    await settle(feed)
+    expect(journal.controls('gap_open')[0]?.fromMs).toBe(SENT_S * 1000 - TICKER_GAP_LOOKBACK_MS)
+  })
+
+  it('are not old snapshots, which take nothing back', async () => {
+    const { feed, session } = await readLate()
+    receive(session, frameOf([CALL.token], { exchangeTimeS: START_S - 600 }))
+    feed.openGap('disconnect', SLOT, session)
+    await settle(feed)
+    expect(journal.controls('gap_open')[0]?.fromMs).toBe(START_MS - TICKER_GAP_LOOKBACK_MS)
   })
 })
 
@@ -475,6 +558,7 @@ describe('a restart', () => {
     last: { epoch: 900, sequence: 50 },
     lastMarketTimeMs: START_MS - 60_000,
     lastReceivedAtMs: START_MS - 65_000,
+    lastExchangeMs: undefined,
     instruments: [CALL, PUT, NIFTY],
     covered: [
       { token: CALL.token, mode: 'full' as const },
@@ -518,10 +602,23 @@ describe('a restart', () => {
     const ends = journal.controls('gap_close').flatMap((r) => r.ends.map((e) => [r.gapId, e]))
     expect(ends).toEqual([
       ['t1-1000-1', { token: NIFTY.token, toMs: START_MS, mode: null }],
-      ['t1-1000-1', { token: CALL.token, toMs: START_MS, mode: 'full' }],
-      ['t1-900-3', { token: PUT.token, toMs: START_MS, mode: 'full' }],
+      ['t1-1000-1', { token: CALL.token, toMs: START_MS + 1, mode: 'full' }],
+      ['t1-900-3', { token: PUT.token, toMs: START_MS + 1, mode: 'full' }],
     ])
     expect(gaps).toEqual(['opened restart 2', 'closed restart 2', 'closed mute 1'])
+  })
+
+  it.each([
+    ['held up, with older packets unread', -90_000, -90_000],
+    ['after an old snapshot', -600_000, -60_000],
+  ])('%s breaks off where its last packet says', async (_, lastExchange, from) => {
+    const { feed } = start([])
+    feed.coverage.recover([{ ...recovered, lastExchangeMs: START_MS + lastExchange }], undefined)
+    await settle(feed)
+    expect(journal.controls('gap_open').at(-1)).toMatchObject({
+      reason: 'restart',
+      fromMs: START_MS + from - TICKER_GAP_LOOKBACK_MS,
+    })
   })
 
   it('on a token that the exchange has given away ends the old contract before the new one', async () => {
@@ -568,6 +665,7 @@ function start(instruments: readonly Instrument[], partitions = 1, intakeLimits?
     onFirstTick: () => undefined,
     onGapOpened: (gap) => gaps.push(`opened ${described(gap)}`),
     onGapClosed: (gap) => gaps.push(`closed ${described(gap)}`),
+    onTakenOver: () => undefined,
     ...(intakeLimits === undefined ? {} : { intakeLimits }),
   })
   for (const instrument of instruments) feed.coverage.want(instrument, 'full', SLOT)

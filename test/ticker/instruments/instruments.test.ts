@@ -18,6 +18,11 @@ import { TestClock } from '../support/test-clock.ts'
 
 const ALL = smallMaster()
 const NEW = option(30_000, 'CE')
+/** A series that is listed too, enough of it for a dump. */
+const LATER = Array.from({ length: 120 }, (_, i): Instrument => {
+  const strike = 31_000 + 50 * i
+  return { ...option(strike, 'CE'), tradingsymbol: `NIFTY26DEC${strike}CE`, expiry: '2026-12-29' }
+})
 
 let folder: string
 let clock: TestClock
@@ -128,13 +133,58 @@ describe('day by day', () => {
     expect(refreshed.at(-1)).toEqual({ added: 1, removed: 2, date: '2026-11-25' })
   })
 
-  it('a dump that lost half of the contracts is refused', async () => {
+  const whole = formatInstruments(ALL)
+  const broken: readonly (readonly [string, string, RegExp])[] = [
+    ['an empty answer', '', /header/],
+    ['a header alone', formatInstruments([]), /0 instruments/],
+    ['an absurdly small dump', formatInstruments(ALL.slice(0, 10)), /10 instruments/],
+    ['half of a dump', formatInstruments([...ALL.slice(0, 64), ...LATER]), /lacks 61 of 123.*NFO/],
+    ['a dump cut off in its last row', whole.slice(0, -25), /cut off/],
+  ]
+
+  it.each(broken)(
+    '%s is refused, the master stays, and the broker is asked again',
+    async (_, text, reason) => {
+      const instruments = await started()
+      refreshed = []
+      answer = text
+      marketMs = msOfIst('2026-11-25', '08:30')
+      instruments.check()
+      await vi.waitFor(() => expect(instruments.lastError).toMatch(reason))
+      expect([instruments.master.size, instruments.date]).toEqual([ALL.length, '2026-11-23'])
+      expect([refreshed, fetches]).toEqual([[], 2])
+      expect(readFileSync(join(folder, 'dump.csv'), 'utf8')).toMatch(/^2026-11-23/)
+      answer = [...ALL, NEW]
+      clock.advance(2_000)
+      await vi.waitFor(() => expect(instruments.date).toBe('2026-11-25'))
+      expect([instruments.lastError, refreshed]).toEqual([
+        null,
+        [{ added: 1, removed: 0, date: '2026-11-25' }],
+      ])
+    },
+  )
+
+  it('half a dump is told from a whole one by the copy of another day too', async () => {
+    await kept('2026-11-20', '09:00')
+    answer = [...ALL.slice(0, 64), ...LATER]
     const instruments = await started()
-    answer = ALL.slice(0, 10)
+    expect([instruments.date, instruments.isFromBroker]).toEqual(['2026-11-20', false])
+    expect(instruments.lastError).toMatch(/lacks 61 of 123/)
+  })
+
+  it('after the monthly expiry all of its contracts may be gone', async () => {
+    const ending = ALL.map((row) =>
+      row.kind === 'option' ? { ...row, expiry: '2026-11-23' } : row,
+    )
+    answer = [...ending, ...LATER]
+    const instruments = await started()
+    // The 24th is a holiday: the next dump is that of the 25th.
+    answer = [...ALL.filter(({ kind }) => kind !== 'option'), ...LATER]
     marketMs = msOfIst('2026-11-25', '08:30')
     instruments.check()
-    await vi.waitFor(() => expect(instruments.lastError).toMatch(/10 of/))
-    expect(instruments.master.size).toBe(ALL.length)
+    await vi.waitFor(() => expect(instruments.date).toBe('2026-11-25'))
+    expect(instruments.lastError).toBeNull()
+    expect(refreshed.at(-1)).toEqual({ added: 0, removed: 123, date: '2026-11-25' })
   })
 })
 
@@ -144,10 +194,17 @@ describe('versions in the store', () => {
     const many = Array.from({ length: 1_200 }, (_, i) => option(100 + 50 * i, 'CE'))
     store.current = [...many.slice(0, 3), option(30_000, 'PE')]
     store.isAway = true
-    const versions = new InstrumentVersions({ store, clock, log: keptLog(), random: () => 0 })
-    versions.write(new InstrumentMaster(many), '2026-11-23')
+    const versions = new InstrumentVersions({
+      store,
+      clock,
+      log: keptLog(),
+      random: () => 0,
+      onStored: (news) => refreshed.push({ ...news, rows: store.current.length }),
+    })
+    const refresh = { added: 1_197, removed: 1, date: '2026-11-23' }
+    versions.write({ master: new InstrumentMaster(many), refresh, isChanged: true })
     await turn()
-    expect(store.applied).toEqual([])
+    expect([store.applied, refreshed]).toEqual([[], []])
     store.isAway = false
     clock.advance(1_000)
     await vi.waitFor(() => expect(store.isSameAs(many)).toBe(true))
@@ -158,6 +215,7 @@ describe('versions in the store', () => {
       [197, 0],
     ])
     expect(new Set(store.applied.map(({ date }) => date))).toEqual(new Set(['2026-11-23']))
+    await vi.waitFor(() => expect(refreshed).toEqual([{ ...refresh, rows: 1_200 }]))
     await versions.stop()
   })
 })
@@ -176,8 +234,9 @@ async function started(): Promise<Instruments> {
       return typeof answer === 'string' ? answer : formatInstruments(answer)
     },
     copyPath: join(folder, 'dump.csv'),
-    onRefreshed: (news) => refreshed.push(news),
-    onLoaded: () => undefined,
+    onLoaded: ({ refresh, isChanged }) => {
+      if (isChanged) refreshed.push(refresh)
+    },
   })
   await instruments.start()
   return instruments

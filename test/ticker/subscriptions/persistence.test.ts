@@ -137,7 +137,7 @@ describe('a start', () => {
     await vi.waitFor(() => {
       expect(second.ticker.subscriptions.one(A.token)).toEqual({ ...before, status: 'active' })
     }, WITHIN)
-    expect(second.broker.carried().get(A.token)).toBe('ltp')
+    await vi.waitFor(() => expect(second.broker.carried().get(A.token)).toBe('ltp'), WITHIN)
   })
 
   it('finds a contract under its new token, and ends one that is no longer listed', async () => {

@@ -19,6 +19,7 @@ export interface BrokerPeer {
   readonly messages: ClientMessage[]
   /** What the client has asked for so far. */
   readonly modes: Map<number, string>
+  readonly apiKey: string | null
   send(frame: Buffer): void
 }
 
@@ -34,6 +35,8 @@ export interface BrokerServer {
   prices: Record<string, number>
   /** HTTP status with which WebSockets are refused; undefined accepts. */
   refuseWith: number | undefined
+  /** Refuses this key alone; undefined refuses all. */
+  refusedKey: string | undefined
   isProfileRefused: boolean
   isRestDown: boolean
   /** Tokens that the open sockets have been told, with their modes. */
@@ -58,6 +61,7 @@ export async function startBroker(instruments: readonly Instrument[]): Promise<B
     instruments,
     prices: { 'NSE:NIFTY 50': 26_012.35 },
     refuseWith: undefined,
+    refusedKey: undefined,
     isProfileRefused: false,
     isRestDown: false,
     carried: () => {
@@ -77,17 +81,21 @@ export async function startBroker(instruments: readonly Instrument[]): Promise<B
   }
   server.on('request', (request, response) => answerRest(broker, request, response))
   server.on('upgrade', (request, socket, head) => {
-    broker.upgrades.push(new URL(request.url ?? '', broker.restRoot))
-    if (broker.refuseWith !== undefined) {
+    const url = new URL(request.url ?? '', broker.restRoot)
+    broker.upgrades.push(url)
+    const isMeant = [undefined, url.searchParams.get('api_key')].includes(broker.refusedKey)
+    if (broker.refuseWith !== undefined && isMeant) {
       socket.end(`HTTP/1.1 ${broker.refuseWith} No\r\nConnection: close\r\n\r\n`)
       return
     }
-    sockets.handleUpgrade(request, socket, head, (webSocket) => peers.push(peerOf(webSocket)))
+    sockets.handleUpgrade(request, socket, head, (webSocket) => {
+      peers.push(peerOf(webSocket, url.searchParams.get('api_key')))
+    })
   })
   return broker
 }
 
-function peerOf(socket: WebSocket): BrokerPeer {
+function peerOf(socket: WebSocket, apiKey: string | null): BrokerPeer {
   const messages: ClientMessage[] = []
   const modes = new Map<number, string>()
   socket.on('message', (data) => {
@@ -95,7 +103,7 @@ function peerOf(socket: WebSocket): BrokerPeer {
     messages.push(message)
     note(modes, message)
   })
-  return { socket, messages, modes, send: (frame) => socket.send(frame) }
+  return { socket, messages, modes, apiKey, send: (frame) => socket.send(frame) }
 }
 
 function note(modes: Map<number, string>, { a, v }: ClientMessage): void {

@@ -1,7 +1,7 @@
 /** The store's two tables that concern the ticker, in memory; they can be away or slow. */
 
 import { type Instrument, instrumentKey } from '../../../src/market/instrument.ts'
-import { diffInstruments } from '../../../src/market/instrument-master.ts'
+import { diffInstruments } from '../../../src/market/instrument-diff.ts'
 import type {
   InstrumentDiff,
   InstrumentStore,

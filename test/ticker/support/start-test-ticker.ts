@@ -1,20 +1,18 @@
 /** A ticker against a broker on this machine, a journal in memory, and nothing else. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { LifecycleEvent } from '../../../src/contract/events.ts'
 import { systemClock } from '../../../src/kit/clock.ts'
 import { alwaysOpenCalendar } from '../../../src/market/calendar.ts'
 import { kiteBroker } from '../../../src/ticker/broker.ts'
-import {
-  startTicker,
-  type TickerConfig,
-  type TickerDeps,
-  type TickerHandle,
-} from '../../../src/ticker/ticker.ts'
+import { startTicker, type TickerHandle } from '../../../src/ticker/ticker.ts'
+import type { TickerConfig, TickerDeps } from '../../../src/ticker/ticker-deps.ts'
+import { askForTheMoney } from './around-the-money.ts'
 import { type BrokerServer, startBroker } from './broker-server.ts'
 import { smallMaster } from './contracts.ts'
 import { MemoryJournal } from './memory-journal.ts'
+import { MemorySubscriptionStore } from './memory-stores.ts'
 import { keptLog } from './silent-log.ts'
 import { START_MS } from './test-clock.ts'
 
@@ -44,6 +42,8 @@ export interface RunOptions {
   readonly broker?: BrokerServer
   readonly journal?: MemoryJournal
   readonly dataDir?: string
+  /** Nobody asks for the strikes around the money when it starts for the first time. */
+  readonly isUnasked?: boolean
 }
 
 const releasers: (() => unknown)[] = []
@@ -64,6 +64,7 @@ export async function runTicker(options: RunOptions = {}): Promise<Running> {
   const partitions = options.config?.partitions ?? 1
   const journal = options.journal ?? new MemoryJournal(partitions)
   const log = keptLog()
+  const isFirst = !wasHeld(dataDir, options.deps?.subscriptionStore)
   const failures: unknown[] = []
   const ticker = await startTicker({
     config: {
@@ -99,7 +100,14 @@ export async function runTicker(options: RunOptions = {}): Promise<Running> {
   const events: LifecycleEvent[] = []
   ticker.onEvent((event) => events.push(event))
   releasers.push(() => ticker.stop('test'))
+  if (options.isUnasked !== true && isFirst) releasers.push(askForTheMoney(ticker))
   return { ticker, broker, journal, events, log, dataDir, failures }
+}
+
+/** Whether there is something that was held before. */
+function wasHeld(dataDir: string, store: TickerDeps['subscriptionStore']): boolean {
+  if (existsSync(join(dataDir, 'subscriptions.jsonl'))) return true
+  return store instanceof MemorySubscriptionStore && !store.isAway && store.rows.size > 0
 }
 
 export function temporaryFolder(): string {

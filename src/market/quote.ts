@@ -1,0 +1,76 @@
+/**
+ * The newest known state of one instrument, made of its packets: what live prices, chains and the
+ * IV and Greeks of a tick rest on. Prices in rupees; null is not known.
+ */
+import type { LegInput } from './options/strike.ts'
+import type { JournalledTick } from './tick.ts'
+
+/** A quote that is older than this says nothing about the price now. */
+export const FRESH_QUOTE_MS = 60_000
+
+export class Quote {
+  lastPrice: number | null = null
+  previousClose: number | null = null
+  dayOpen: number | null = null
+  dayHigh: number | null = null
+  dayLow: number | null = null
+  bid: number | null = null
+  ask: number | null = null
+  bidQuantity: number | null = null
+  askQuantity: number | null = null
+  /** Units traded this day. */
+  volume: number | null = null
+  openInterest: number | null = null
+  lastTradeMs: number | null = null
+  /** Exchange time of the newest packet (market time where it has none), epoch ms. */
+  quotedMs = 0
+  /** The ticker's wall clock at the newest packet; null while the figures come from elsewhere. */
+  receivedAtMs: number | null = null
+
+  /**
+   * Takes a packet, unless a newer one is known. Returns whether it did.
+   *
+   * @param divisor minor units in one rupee, as `priceDivisor` gives them
+   */
+  take(tick: JournalledTick, divisor: number): boolean {
+    const quotedMs =
+      tick.exchangeTimeS === undefined ? tick.marketTimeMs : tick.exchangeTimeS * 1000
+    if (quotedMs < this.quotedMs) return false
+    if (quotedMs === this.quotedMs && tick.receivedAtMs < (this.receivedAtMs ?? 0)) return false
+    this.quotedMs = quotedMs
+    this.receivedAtMs = tick.receivedAtMs
+    if (tick.lastPrice > 0) this.lastPrice = tick.lastPrice / divisor
+    if (tick.mode === 'ltp') return true
+    this.previousClose = toRupees(tick.previousClose, divisor)
+    this.dayOpen = toRupees(tick.dayOpen, divisor)
+    this.dayHigh = toRupees(tick.dayHigh, divisor)
+    this.dayLow = toRupees(tick.dayLow, divisor)
+    this.volume = tick.dayVolume ?? null
+    if (tick.mode !== 'full' || tick.isIndex) return true
+    this.openInterest = tick.openInterest ?? null
+    this.bid = toRupees(tick.bidPrice, divisor)
+    this.ask = toRupees(tick.askPrice, divisor)
+    this.bidQuantity = tick.bidQuantity ?? null
+    this.askQuantity = tick.askQuantity ?? null
+    this.lastTradeMs = tick.lastTradeTimeS === undefined ? null : tick.lastTradeTimeS * 1000
+    return true
+  }
+
+  /** The quote as a leg of its chain at `nowMs`: what is old is no evidence of a price. */
+  legAt(nowMs: number): LegInput {
+    const isFresh = nowMs - this.quotedMs <= FRESH_QUOTE_MS
+    return {
+      lastPrice: this.lastPrice,
+      tradedInMinute: nowMs - (this.lastTradeMs ?? 0) <= FRESH_QUOTE_MS,
+      bid: isFresh ? this.bid : null,
+      ask: isFresh ? this.ask : null,
+      volume: this.volume,
+      oi: this.openInterest,
+    }
+  }
+}
+
+/** Rupees of a price on the wire; null where it is absent or 0, which says that there is none. */
+export function toRupees(minorUnits: number | undefined, divisor: number): number | null {
+  return minorUnits === undefined || minorUnits === 0 ? null : minorUnits / divisor
+}
