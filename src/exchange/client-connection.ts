@@ -61,6 +61,8 @@ export class ClientConnection {
   private readonly writer = new FrameWriter()
   private counts: TokenCount[] = []
   private readonly faults = new Map<ConnectionFault, ActiveFault>()
+  /** Instruments that are muted alone, and until when. */
+  private readonly muted = new Map<number, number>()
   private held: Frame | undefined
   private heldSinceElapsedMs = 0
   private delayed: DelayedFrame[] = []
@@ -85,14 +87,20 @@ export class ClientConnection {
     return this.socket.bufferedAmount + this.delayedBytes
   }
 
-  /** The subscription of a token, made in `mode` where there is none; undefined beyond the limit. */
-  subscribe(token: number, mode: TickMode): Subscription | undefined {
+  /**
+   * The subscription of a token, in `mode` from now on; without one a new subscription is in `quote`
+   * and a known one keeps its own. Undefined beyond the limit.
+   */
+  subscribe(token: number, mode: TickMode | undefined): Subscription | undefined {
     const known = this.subscriptions.get(token)
-    if (known !== undefined) return known
+    if (known !== undefined) {
+      if (mode !== undefined) known.mode = mode
+      return known
+    }
     if (this.subscriptions.size >= EXCHANGE_SUBSCRIPTIONS_PER_CONNECTION) return undefined
     const subscription: Subscription = {
       token,
-      mode,
+      mode: mode ?? 'quote',
       connection: this,
       count: this.ledger.countOf(token),
       instrument: undefined,
@@ -101,6 +109,12 @@ export class ClientConnection {
     }
     this.subscriptions.set(token, subscription)
     return subscription
+  }
+
+  /** An instrument that was muted alone is healed by this, as a socket is by being opened anew. */
+  unsubscribe(token: number): void {
+    this.subscriptions.delete(token)
+    this.muted.delete(token)
   }
 
   // -------------------------------------------------------------- sending
@@ -112,7 +126,10 @@ export class ClientConnection {
       this.ledger.conflated++
       return false
     }
-    if (this.isFaulty('mute') || this.isFaulty('half_open')) return true
+    if (this.isWithheld(subscription.token)) {
+      this.ledger.keptBack(this.marketNowMs())
+      return true
+    }
     if (!this.writer.hasRoom) this.endFrame()
     this.writer.packet(packet)
     this.counts.push(subscription.count)
@@ -277,17 +294,31 @@ export class ClientConnection {
   // -------------------------------------------------------------- faults
 
   inject(kind: ConnectionFault, fault: ActiveFault): void {
+    if (fault.tokens !== undefined) {
+      for (const token of fault.tokens) this.muted.set(token, fault.untilElapsedMs)
+      return
+    }
     this.faults.set(kind, fault)
     if (kind === 'half_open') this.socket.pause()
   }
 
   clearFaults(): void {
     this.faults.clear()
+    this.muted.clear()
     this.socket.resume()
   }
 
   isFaulty(kind: ConnectionFault): boolean {
     return this.faults.size > 0 && this.active(kind) !== undefined
+  }
+
+  private isWithheld(token: number): boolean {
+    if (this.isFaulty('mute') || this.isFaulty('half_open')) return true
+    const untilElapsedMs = this.muted.size === 0 ? undefined : this.muted.get(token)
+    if (untilElapsedMs === undefined) return false
+    if (this.clock.elapsedMs() < untilElapsedMs) return true
+    this.muted.delete(token)
+    return false
   }
 
   private active(kind: ConnectionFault): ActiveFault | undefined {

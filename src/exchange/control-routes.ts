@@ -1,20 +1,22 @@
 /**
  * The exchange's controls, for this machine only: accounts, faults on demand, the rate of packets,
- * and the ledger of all that was sent.
+ * what is subscribed, and the ledger of all that was sent.
  */
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { type Static, Type } from 'typebox'
 import { type ErrorCode, errorBody } from '../contract/api/error.ts'
+import { FOREIGN_HOST_STATUS, foreignHost } from '../contract/api/host-check.ts'
 import type { Clock } from '../kit/clock.ts'
 import type { Log } from '../kit/log.ts'
 import {
   EXCHANGE_FAULT_MAX_MS,
   EXCHANGE_LEDGER_ANSWER_PACKETS,
   EXCHANGE_RATE_MAX,
+  EXCHANGE_SUBSCRIPTIONS_PER_CONNECTION,
 } from '../limits.ts'
-import { formatIst } from '../market/ist.ts'
 import type { Accounts } from './accounts.ts'
 import type { ClientConnection } from './client-connection.ts'
+import { isLoopback, shownAccounts, shownTime } from './control-answers.ts'
 import {
   type ActiveFault,
   CONNECTION_FAULTS,
@@ -77,6 +79,13 @@ const FaultBody = Type.Object(
     connection: Type.Optional(Type.Integer({ minimum: 1 })),
     duration_ms: Type.Optional(Type.Integer({ minimum: 0, maximum: EXCHANGE_FAULT_MAX_MS })),
     delay_ms: Type.Optional(Type.Integer({ minimum: 1, maximum: LONGEST_DELAY_MS })),
+    /** For `mute`: these instruments alone. */
+    tokens: Type.Optional(
+      Type.Array(Type.Integer({ minimum: 1 }), {
+        minItems: 1,
+        maxItems: EXCHANGE_SUBSCRIPTIONS_PER_CONNECTION,
+      }),
+    ),
   },
   strict,
 )
@@ -120,6 +129,10 @@ export function controlRoutes(options: ControlRoutesOptions) {
       if (!isLoopback(request.ip)) {
         throw new ControlRefusal(403, 'forbidden', 'the controls are for this machine only')
       }
+      // Wherever the feed listens: a page of another site must not reach them through the browser.
+      const fault = foreignHost('127.0.0.1', request.headers.host)
+      if (fault === undefined) return
+      throw new ControlRefusal(FOREIGN_HOST_STATUS, fault.code, fault.message, fault.details)
     })
     app.get('/accounts', () => control.accounts())
     app.get('/faults', () => ({ faults: control.faults() }))
@@ -136,6 +149,7 @@ export function controlRoutes(options: ControlRoutesOptions) {
       { schema: { querystring: LedgerQuery } },
       (request) => control.ledger(request.query),
     )
+    app.get('/subscriptions', () => control.subscriptions())
     app.get('/status', () => control.status())
     app.get('/clock', () => control.time())
     done()
@@ -150,12 +164,7 @@ class Control {
   }
 
   accounts() {
-    return this.options.accounts.credentials().map((account) => ({
-      name: account.name,
-      api_key: account.apiKey,
-      api_secret: account.apiSecret,
-      access_token: account.accessToken,
-    }))
+    return shownAccounts(this.options.accounts)
   }
 
   inject(body: FaultBody) {
@@ -213,6 +222,18 @@ class Control {
     return { connections, packets: chosen[0]?.from(Number(query.from_ordinal), limit) ?? [] }
   }
 
+  /** What each open connection would be sent: modes by token, as the exchange has heard them. */
+  subscriptions() {
+    const connections = [...this.options.feed.connections].map((connection) => ({
+      connection: connection.id,
+      account: connection.account.name,
+      subscriptions: Object.fromEntries(
+        [...connection.subscriptions.values()].map(({ token, mode }) => [token, mode]),
+      ),
+    }))
+    return { connections }
+  }
+
   status() {
     const { feed, market, marketClock, seed } = this.options
     const { date, contracts } = market.listing(marketClock.nowMs())
@@ -239,18 +260,11 @@ class Control {
   }
 
   time() {
-    const { clock, marketClock } = this.options
-    const marketMs = marketClock.nowMs()
-    return {
-      market_time_ms: marketMs,
-      market_time: formatIst(marketMs),
-      wall_time_ms: clock.nowMs(),
-      speed: marketClock.speed,
-    }
+    return shownTime(this.options.marketClock, this.options.clock)
   }
 
   private requestOf(body: FaultBody): FaultRequest {
-    const { connection } = body
+    const { connection, tokens } = body
     const known = [...this.options.feed.connections].some(({ id }) => id === connection)
     if (connection !== undefined && !known) {
       throw new ControlRefusal(404, 'not_found', `no open connection ${connection}`)
@@ -259,12 +273,16 @@ class Control {
     if (kind === undefined) {
       throw new ControlRefusal(400, 'bad_request', 'say which fault', { fault: FAULT_KINDS })
     }
+    if (tokens !== undefined && kind !== 'mute') {
+      throw new ControlRefusal(400, 'bad_request', 'only `mute` takes tokens', { fault: kind })
+    }
     return {
       kind,
       account: this.accountOf(body.account),
       connection,
       durationMs: body.duration_ms,
       delayMs: body.delay_ms ?? DEFAULT_DELAY_MS,
+      ...(tokens === undefined ? {} : { tokens: new Set(tokens) }),
     }
   }
 
@@ -297,13 +315,15 @@ class Control {
     connection.close()
   }
 
-  private shown({ id, kind, account, connection, durationMs, untilElapsedMs }: ActiveFault) {
+  private shown(fault: ActiveFault) {
+    const { id, kind, account, connection, tokens, durationMs, untilElapsedMs } = fault
     const leftMs = Math.max(0, Math.round(untilElapsedMs - this.options.clock.elapsedMs()))
     return {
       id,
       fault: kind,
       account: account ?? null,
       connection: connection ?? null,
+      tokens: tokens === undefined ? null : [...tokens],
       duration_ms: durationMs ?? null,
       remaining_ms: leftMs,
     }
@@ -323,6 +343,7 @@ function shownLedger(ledger: ConnectionLedger) {
     malformed: ledger.malformed,
     truncated: ledger.truncated,
     conflated: ledger.conflated,
+    withheld: ledger.withheld,
     frames: ledger.frames,
     heartbeats: ledger.heartbeats,
     bytes: ledger.bytes,
@@ -332,10 +353,6 @@ function shownLedger(ledger: ConnectionLedger) {
 
 function isConnectionFault(kind: FaultKind): kind is ConnectionFault {
   return (CONNECTION_FAULTS as readonly FaultKind[]).includes(kind)
-}
-
-function isLoopback(address: string): boolean {
-  return address === '::1' || /^(::ffff:)?127\./.test(address)
 }
 
 function answerError(error: Error, reply: FastifyReply, log: Log): void {

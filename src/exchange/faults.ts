@@ -43,6 +43,8 @@ export interface FaultRequest {
   readonly durationMs: number | undefined
   /** For `slow`: how late every frame is. */
   readonly delayMs: number
+  /** For `mute`: these instruments alone, until they are subscribed anew; undefined for all. */
+  readonly tokens?: ReadonlySet<number>
 }
 
 export interface ActiveFault extends FaultRequest {

@@ -19,6 +19,7 @@ import {
 import { istDate } from '../market/ist.ts'
 import type { TickMode } from '../market/tick.ts'
 import type { ClientConnection } from './client-connection.ts'
+import type { ClientFeed } from './client-feed.ts'
 import { LiveInstrument } from './live-instrument.ts'
 import type { Market } from './market/market.ts'
 import type { MarketClock } from './market-clock.ts'
@@ -34,8 +35,9 @@ export interface FeedOptions {
   readonly ticksPerSecond: number | undefined
 }
 
-export class Feed {
+export class Feed implements ClientFeed {
   readonly connections = new Set<ClientConnection>()
+  readonly isOpen = true
   /** Packets due since the start, those included that a slow or faulty connection did not get. */
   packets = 0
   /** Slots in which only the newest states were sent. */
@@ -99,12 +101,11 @@ export class Feed {
   subscribe(connection: ClientConnection, tokens: readonly number[], mode?: TickMode): number {
     let refused = 0
     for (const token of tokens) {
-      const subscription = connection.subscribe(token, mode ?? 'quote')
+      const subscription = connection.subscribe(token, mode)
       if (subscription === undefined) {
         refused++
         continue
       }
-      if (mode !== undefined) subscription.mode = mode
       if (subscription.instrument === undefined) this.bind(subscription)
       if (subscription.instrument !== undefined) this.first.push(subscription)
     }
@@ -116,7 +117,7 @@ export class Feed {
     for (const token of tokens) {
       const subscription = connection.subscriptions.get(token)
       if (subscription === undefined) continue
-      connection.subscriptions.delete(token)
+      connection.unsubscribe(token)
       this.unbind(subscription)
     }
     this.turns = undefined

@@ -1,23 +1,12 @@
 /** Kite's candle history: what may be asked, and the answer as the broker writes it. */
-import { type CandleInterval, HISTORY_SPAN_DAYS } from '../kite/rest.ts'
+import { type CandleInterval, HISTORY_SPAN_DAYS, TIMEFRAME_OF } from '../kite/rest.ts'
 import { DAY_MS, formatIst, istDate, MINUTE_MS, parseApiTime, SECOND_MS } from '../market/ist.ts'
-import { bucketAt, rollUp, type Timeframe } from '../market/timeframe.ts'
+import { bucketAt, rollUp } from '../market/timeframe.ts'
 import { badInput } from './kite-answer.ts'
 import { type Candle, dayCandle, minuteCandles } from './market/candles.ts'
 import type { Contract } from './market/contract.ts'
 import type { Market } from './market/market.ts'
 import { dayOfMs, startOfDay } from './market/market-time.ts'
-
-const TIMEFRAMES: Readonly<Record<CandleInterval, Timeframe>> = {
-  minute: '1m',
-  '3minute': '3m',
-  '5minute': '5m',
-  '10minute': '10m',
-  '15minute': '15m',
-  '30minute': '30m',
-  '60minute': '1h',
-  day: '1d',
-}
 
 export interface HistoryRequest {
   readonly contract: Contract
@@ -37,7 +26,7 @@ export function parseHistoryRequest(
 ): HistoryRequest {
   if (contract === undefined) throw badInput('invalid token')
   const interval = intervalText as CandleInterval
-  if (!Object.hasOwn(TIMEFRAMES, interval)) throw badInput('invalid interval')
+  if (!Object.hasOwn(TIMEFRAME_OF, interval)) throw badInput('invalid interval')
   const fromMs = timeOf(query['from'], 'from')
   const toMs = timeOf(query['to'], 'to')
   if (toMs < fromMs) throw badInput('`from` date is after the `to` date')
@@ -90,7 +79,7 @@ function* days(market: Market, request: HistoryRequest, nowMs: number): Generato
 function* rolledUp(market: Market, request: HistoryRequest, nowMs: number): Generator<Candle[]> {
   const { contract, interval } = request
   const { segment } = contract.instrument
-  const timeframe = TIMEFRAMES[interval]
+  const timeframe = TIMEFRAME_OF[interval]
   const bucket = (atMs: number) => bucketAt(timeframe, atMs, segment, market.calendar)
   const first = bucket(request.fromMs)
   const fromMs = first.startMs === request.fromMs ? first.startMs : first.endMs

@@ -5,10 +5,9 @@
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Clock } from '../kit/clock.ts'
 import type { Log } from '../kit/log.ts'
 import { formatInstruments } from '../kite/instruments.ts'
-import { EXCHANGE_QUOTED_STATES, KITE_LTP_KEYS_MAX, KITE_QUOTE_KEYS_MAX } from '../limits.ts'
+import { KITE_LTP_KEYS_MAX, KITE_QUOTE_KEYS_MAX } from '../limits.ts'
 import type { AccountIdentity, Accounts, SessionFault } from './accounts.ts'
 import type { Faults } from './faults.ts'
 import {
@@ -19,28 +18,20 @@ import {
   success,
   tooManyRequests,
 } from './kite-answer.ts'
-import { candleJson, candlesOf, parseHistoryRequest, wallTime } from './kite-history.ts'
-import { ltpOf, ohlcOf, quoteOf } from './kite-quotes.ts'
-import { BoundedCache } from './market/bounded-cache.ts'
-import type { Contract } from './market/contract.ts'
-import { InstrumentState } from './market/instrument-state.ts'
-import type { Market } from './market/market.ts'
+import { wallTime } from './kite-history.ts'
+import type { KiteSource, Query, QuoteKind } from './kite-source.ts'
 import type { MarketClock } from './market-clock.ts'
 import { RateLimits, type RequestKind } from './rate-limits.ts'
-import { Slices } from './slices.ts'
 
 export interface KiteRoutesOptions {
   readonly accounts: Accounts
   readonly faults: Faults
-  readonly market: Market
-  readonly marketClock: MarketClock
-  readonly clock: Clock
+  readonly source: KiteSource
+  readonly marketClock: Pick<MarketClock, 'nowMs'>
   readonly log: Log
   /** Where the login sends the browser; without it the page shows the request token. */
   readonly redirectUrl: string | undefined
 }
-
-type Query = Readonly<Record<string, unknown>>
 
 const EXCHANGES = ['NSE', 'BSE', 'NFO', 'BFO', 'MCX']
 const compress = promisify(gzip)
@@ -65,9 +56,9 @@ export function kiteRoutes(options: KiteRoutesOptions) {
     app.get('/instruments/historical/:token/:interval', (request, reply) =>
       routes.history(request, reply),
     )
-    app.get('/quote', (request) => routes.quotes(request, KITE_QUOTE_KEYS_MAX, quoteOf))
-    app.get('/quote/ohlc', (request) => routes.quotes(request, KITE_LTP_KEYS_MAX, ohlcOf))
-    app.get('/quote/ltp', (request) => routes.quotes(request, KITE_LTP_KEYS_MAX, ltpOf))
+    app.get('/quote', (request) => routes.quotes(request, KITE_QUOTE_KEYS_MAX, 'quote'))
+    app.get('/quote/ohlc', (request) => routes.quotes(request, KITE_LTP_KEYS_MAX, 'ohlc'))
+    app.get('/quote/ltp', (request) => routes.quotes(request, KITE_LTP_KEYS_MAX, 'ltp'))
     app.get('/user/profile', (request) => routes.profile(request))
     app.post('/session/token', (request) => routes.openSession(request))
     app.delete('/session/token', (request) => routes.closeSession(request))
@@ -79,15 +70,9 @@ export function kiteRoutes(options: KiteRoutesOptions) {
 class KiteRoutes {
   private readonly options: KiteRoutesOptions
   private readonly limits = new RateLimits()
-  private readonly slices: Slices
-  private readonly states = new BoundedCache<Contract, InstrumentState>(
-    EXCHANGE_QUOTED_STATES,
-    (contract) => new InstrumentState(this.options.market.tape(contract)),
-  )
 
   constructor(options: KiteRoutesOptions) {
     this.options = options
-    this.slices = new Slices(options.clock)
   }
 
   applyFaults(request: FastifyRequest): void {
@@ -117,44 +102,20 @@ class KiteRoutes {
   async history(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const account = this.authenticate(request)
     this.limit(account.apiKey, 'historical')
-    const { market, marketClock } = this.options
     const { token, interval } = request.params as { token: string; interval: string }
-    const nowMs = marketClock.nowMs()
-    const contract = market.listing(nowMs).byToken.get(Number(token))
-    const asked = parseHistoryRequest(contract, interval, request.query as Query)
-    const rows: string[] = []
-    await this.inSlices(function* () {
-      for (const piece of candlesOf(market, asked, nowMs)) {
-        for (const candle of piece) rows.push(candleJson(candle, asked.hasOpenInterest))
-        yield
-      }
-    })
+    const query = request.query as Query
+    const rows = await this.options.source.history(Number(token), interval, query)
     reply.header('content-type', 'application/json')
     return reply.send(`{"status":"success","data":{"candles":[${rows.join(',')}]}}`)
   }
 
-  async quotes(request: FastifyRequest, most: number, show: (state: InstrumentState) => unknown) {
+  async quotes(request: FastifyRequest, most: number, kind: QuoteKind) {
     const account = this.authenticate(request)
     this.limit(account.apiKey, 'quote')
     const keys = keysOf(request.query as Query)
     if (keys.length === 0) throw badInput('no instruments were given')
     if (keys.length > most) throw badInput(`no more than ${most} instruments may be asked for`)
-    const { market, marketClock } = this.options
-    const nowMs = marketClock.nowMs()
-    const { byName, byToken } = market.listing(nowMs)
-    const { states } = this
-    const shown: Record<string, unknown> = {}
-    await this.inSlices(function* () {
-      for (const key of keys) {
-        const contract = byName.get(key) ?? byToken.get(Number(key))
-        if (contract === undefined) continue
-        const state = states.get(contract)
-        state.advance(nowMs)
-        shown[key] = show(state)
-        yield
-      }
-    })
-    return success(shown)
+    return success(await this.options.source.quotes(keys, kind))
   }
 
   profile(request: FastifyRequest) {
@@ -230,8 +191,7 @@ class KiteRoutes {
   }
 
   private dump(exchange: string | undefined): string {
-    const { market, marketClock } = this.options
-    const all = market.listing(marketClock.nowMs()).contracts.map(({ instrument }) => instrument)
+    const all = this.options.source.listed()
     if (exchange === undefined) return formatInstruments(all)
     return formatInstruments(all.filter((instrument) => instrument.exchange === exchange))
   }
@@ -245,13 +205,6 @@ class KiteRoutes {
 
   private limit(apiKey: string, kind: RequestKind): void {
     if (!this.limits.take(apiKey, kind, this.options.marketClock.nowMs())) throw tooManyRequests()
-  }
-
-  private inSlices(steps: () => Iterable<unknown>): Promise<void> {
-    if (this.slices.isFull) {
-      throw new KiteRefusal(503, 'NetworkException', 'The exchange is busy')
-    }
-    return this.slices.run(steps())
   }
 }
 

@@ -18,6 +18,13 @@ export interface LedgerPacket {
   readonly kind: PacketKind
 }
 
+/** What a `mute` kept back: how many packets, and the market time of the first and the last. */
+export interface Withheld {
+  packets: number
+  first_ms: number | null
+  last_ms: number | null
+}
+
 /** The count of one token on one connection; the hot path holds on to it. */
 export interface TokenCount {
   readonly token: number
@@ -41,6 +48,7 @@ export class ConnectionLedger {
   bytes = 0
   /** Packets that were due but left out, since the client was too slow. */
   conflated = 0
+  readonly withheld: Withheld = { packets: 0, first_ms: null, last_ms: null }
   private readonly counts = new Map<number, TokenCount>()
   private readonly tokens = new Uint32Array(EXCHANGE_LEDGER_PACKETS)
   private readonly timesMs = new Float64Array(EXCHANGE_LEDGER_PACKETS)
@@ -76,6 +84,13 @@ export class ConnectionLedger {
   sentBroken(count: TokenCount, kind: 'malformed' | 'truncated', timeMs: number): void {
     this[kind]++
     this.note(count.token, PACKET_KINDS.indexOf(kind), timeMs)
+  }
+
+  /** Kept back by a fault: it has no ordinal, since it never left. */
+  keptBack(timeMs: number): void {
+    this.withheld.packets++
+    this.withheld.first_ms ??= timeMs
+    this.withheld.last_ms = timeMs
   }
 
   /** Packets by token. */

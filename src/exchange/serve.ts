@@ -3,8 +3,6 @@
  * controls beside them. It may run in a worker thread or as a process of its own.
  */
 import { mkdirSync } from 'node:fs'
-import type { AddressInfo } from 'node:net'
-import fastify, { type FastifyInstance } from 'fastify'
 import type { Clock } from '../kit/clock.ts'
 import type { Log } from '../kit/log.ts'
 import { Releasers } from '../kit/releasers.ts'
@@ -13,10 +11,12 @@ import { Accounts } from './accounts.ts'
 import { controlRoutes } from './control-routes.ts'
 import { Faults } from './faults.ts'
 import { Feed } from './feed.ts'
+import { buildApp, listen, urlOf } from './http-server.ts'
 import { kiteRoutes } from './kite-routes.ts'
 import { Ledger } from './ledger.ts'
 import { Market } from './market/market.ts'
 import { MarketClock } from './market-clock.ts'
+import { SimulatedSource } from './simulated-source.ts'
 import { WebSocketEndpoint } from './websocket-endpoint.ts'
 
 export interface ExchangeOptions {
@@ -57,18 +57,7 @@ export interface Exchange {
   stop(): Promise<void>
 }
 
-/** The port is taken by another program. */
-export class ExchangePortInUse extends Error {
-  override readonly name = 'ExchangePortInUse'
-  readonly code = 'port_in_use'
-  readonly retryable = false
-
-  constructor(host: string, port: number) {
-    super(`port ${port} of ${host} is in use; choose another one with EXCHANGE_PORT`)
-  }
-}
-
-/** @throws ExchangePortInUse, RangeError where the speed is none */
+/** @throws ExchangePortInUse (`http-server.ts`), RangeError where the speed is none */
 export async function startExchange(options: ExchangeOptions): Promise<Exchange> {
   const { clock, log, seed, speed, stateDir } = options
   if (!(speed >= 1 && speed <= EXCHANGE_SPEED_MAX)) {
@@ -90,11 +79,12 @@ export async function startExchange(options: ExchangeOptions): Promise<Exchange>
   const app = buildApp()
   const context = { accounts, clock, faults, feed, ledger, log, market, marketClock, seed }
   await app.register(controlRoutes(context), { prefix: '/control' })
-  await app.register(kiteRoutes({ ...context, redirectUrl }))
+  const source = new SimulatedSource({ market, marketClock, clock })
+  await app.register(kiteRoutes({ ...context, source, redirectUrl }))
   const endpoint = new WebSocketEndpoint(context)
   app.server.on('upgrade', (request, socket, head) => endpoint.upgrade(request, socket, head))
 
-  const port = await listen(app, options)
+  const port = await listen(app, options.host, options.port)
   releasers.push('http server', () => app.close())
   marketClock.start()
   releasers.push('market clock', () => marketClock.stop())
@@ -103,7 +93,7 @@ export async function startExchange(options: ExchangeOptions): Promise<Exchange>
     feed.stop()
     for (const connection of [...feed.connections]) connection.shutDown()
   })
-  const url = `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`
+  const url = urlOf(options.host, port)
   log.info({ url, seed, speed, ticks_per_second: ticksPerSecond ?? null }, 'Exchange started')
   return {
     url,
@@ -117,26 +107,4 @@ export async function startExchange(options: ExchangeOptions): Promise<Exchange>
     marketTimeMs: () => marketClock.nowMs(),
     stop: () => releasers.release(),
   }
-}
-
-function buildApp(): FastifyInstance {
-  return fastify({
-    logger: false,
-    forceCloseConnections: true,
-    // A wrong type is to be told, not bent; a misspelt key is not to be dropped.
-    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allErrors: true } },
-    routerOptions: { ignoreTrailingSlash: true },
-  })
-}
-
-async function listen(app: FastifyInstance, { host, port }: ExchangeOptions): Promise<number> {
-  try {
-    await app.listen({ host, port })
-  } catch (error) {
-    await app.close()
-    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE')
-      throw new ExchangePortInUse(host, port)
-    throw error
-  }
-  return (app.server.address() as AddressInfo).port
 }

@@ -3,6 +3,7 @@
  * every few milliseconds.
  */
 import type { Clock } from '../kit/clock.ts'
+import { runInSlices } from '../kit/slices.ts'
 import { EXCHANGE_ANSWER_SLICE_MS, EXCHANGE_ANSWERS_WAITING } from '../limits.ts'
 
 export class Slices {
@@ -19,20 +20,13 @@ export class Slices {
   }
 
   /** Goes through `steps`, pausing now and then, after all that was asked for before. */
-  run(steps: Iterable<unknown>): Promise<void> {
+  run(steps: Iterable<unknown, void>): Promise<void> {
     this.waiting++
-    const running = this.last.then(() => this.walk(steps)).finally(() => this.waiting--)
+    const running = this.last
+      .then(() => runInSlices(steps[Symbol.iterator](), this.clock, EXCHANGE_ANSWER_SLICE_MS))
+      .finally(() => this.waiting--)
     // Whoever waits for its turn is not concerned by how this one ends; whoever asked for it is.
     this.last = Promise.allSettled([running])
     return running
-  }
-
-  private async walk(steps: Iterable<unknown>): Promise<void> {
-    let resumedMs = this.clock.elapsedMs()
-    for (const _ of steps) {
-      if (this.clock.elapsedMs() - resumedMs < EXCHANGE_ANSWER_SLICE_MS) continue
-      await new Promise<void>((resolve) => this.clock.after(0, resolve))
-      resumedMs = this.clock.elapsedMs()
-    }
   }
 }

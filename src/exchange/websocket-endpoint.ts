@@ -11,18 +11,18 @@ import { parseClientMessage } from '../kite/client-message.ts'
 import { EXCHANGE_CLIENT_MESSAGE_MAX_BYTES, EXCHANGE_CONNECTIONS_PER_KEY } from '../limits.ts'
 import type { AccountIdentity, Accounts } from './accounts.ts'
 import { ClientConnection, TOO_MANY_INSTRUMENTS } from './client-connection.ts'
+import type { ClientFeed } from './client-feed.ts'
 import type { Faults } from './faults.ts'
-import type { Feed } from './feed.ts'
 import { ConnectionLedger, type Ledger } from './ledger.ts'
 import type { MarketClock } from './market-clock.ts'
 
 export interface WebSocketEndpointOptions {
   readonly accounts: Accounts
   readonly faults: Faults
-  readonly feed: Feed
+  readonly feed: ClientFeed
   readonly ledger: Ledger
   readonly clock: Clock
-  readonly marketClock: MarketClock
+  readonly marketClock: Pick<MarketClock, 'nowMs'>
   readonly log: Log
 }
 
@@ -63,7 +63,7 @@ export class WebSocketEndpoint {
     const name = accounts.find(apiKey)?.name
     if (faults.holds('http_429', name)) return 429
     if (faults.holds('http_500', name)) return 500
-    if (faults.holds('disconnect', name)) return 503
+    if (!feed.isOpen || faults.holds('disconnect', name)) return 503
     const account = accounts.authenticate(apiKey, params.get('access_token') ?? '')
     if (account === undefined) return 403
     const open = [...feed.connections].filter((each) => each.account.name === account.name)

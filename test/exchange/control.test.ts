@@ -1,6 +1,7 @@
+import { get } from 'node:http'
 import { createServer } from 'node:net'
 import { describe, expect, it } from 'vitest'
-import { ExchangePortInUse } from '../../src/exchange/serve.ts'
+import { ExchangePortInUse } from '../../src/exchange/http-server.ts'
 import { until } from '../until.ts'
 import { NOON_MS } from './driven-clock.ts'
 import { afterTest, json, startTestExchange } from './exchange-under-test.ts'
@@ -10,6 +11,28 @@ const NIFTY = 256265
 const BANK = 260105
 
 describe('the controls', () => {
+  it.each([
+    ['127.0.0.1', 200],
+    ['localhost', 200],
+    ['[::1]', 200],
+    ['evil.example', 403],
+    ['127.0.0.1.evil.example', 403],
+  ])('called as %s answer %i, wherever the exchange listens', async (name, status) => {
+    const exchange = await startTestExchange({ host: '0.0.0.0' })
+    const { port } = exchange
+    const answer = await new Promise<{ status: number | undefined; text: string }>((resolve) => {
+      const headers = { host: `${name}:${port}` }
+      get({ host: '127.0.0.1', port, path: '/control/status', headers }, async (response) => {
+        resolve({ status: response.statusCode, text: (await response.toArray()).join('') })
+      })
+    })
+    expect(answer.status).toBe(status)
+    if (status === 200) return
+    expect(JSON.parse(answer.text)).toMatchObject({
+      error: { code: 'forbidden', details: { field: 'host', value: `${name}:${port}` } },
+    })
+  })
+
   it('show three accounts that follow from the seed', async () => {
     const [one, again, other] = await Promise.all(
       [42, 42, 43].map(async (seed) => {
@@ -49,6 +72,29 @@ describe('the controls', () => {
     expect(status.contracts).toBeGreaterThan(5_000)
     expect(await json(exchange.control('/clock'))).toMatchObject({
       market_time_ms: NOON_MS,
+    })
+  })
+
+  it('show what each open connection has subscribed, with its mode', async () => {
+    const exchange = await startTestExchange()
+    const first = await connected(exchange.url, exchange.account)
+    const second = await connected(exchange.url, exchange.account)
+    first.subscribe([NIFTY, BANK])
+    first.say({ a: 'mode', v: ['full', [BANK]] })
+    second.subscribe([BANK], 'ltp')
+    await Promise.all([first.settle(), second.settle()])
+    expect(await json(exchange.control('/subscriptions'))).toEqual({
+      connections: [
+        { connection: 1, account: 'sim1', subscriptions: { [NIFTY]: 'quote', [BANK]: 'full' } },
+        { connection: 2, account: 'sim1', subscriptions: { [BANK]: 'ltp' } },
+      ],
+    })
+    first.say({ a: 'unsubscribe', v: [NIFTY] })
+    second.close()
+    await first.settle()
+    await until(() => second.closeCode !== undefined)
+    expect(await json(exchange.control('/subscriptions'))).toEqual({
+      connections: [{ connection: 1, account: 'sim1', subscriptions: { [BANK]: 'full' } }],
     })
   })
 
@@ -103,6 +149,8 @@ describe('the controls', () => {
       ['/faults', { fault: 'mute', durationMs: 5 }, 400],
       ['/faults', { fault: 'mute', account: 'nobody' }, 404],
       ['/faults', { fault: 'mute', connection: 99 }, 404],
+      ['/faults', { fault: 'mute', tokens: [] }, 400],
+      ['/faults', { fault: 'slow', tokens: [1] }, 400],
       ['/faults', [], 400],
       ['/rate', { ticks_per_second: 'fast' }, 400],
       ['/rate', { ticks_per_second: 1e9 }, 400],

@@ -46,6 +46,29 @@ describe('a fault on demand', () => {
     await until(() => second.ticks.length === 1)
   })
 
+  it('mute with tokens: the others go on, it is subscribed anew to be healed, the ledger has the rest', async () => {
+    const { exchange, client } = await streaming()
+    client.subscribe([BANK])
+    await until(() => client.ticks.some(({ token }) => token === BANK))
+    await inject(exchange, { fault: 'mute', tokens: [BANK], duration_ms: 60_000 })
+    const of = (wanted: number) => client.ticks.filter(({ token }) => token === wanted).length
+    const before = { nifty: of(NIFTY), bank: of(BANK) }
+    exchange.clock.advance(5_000)
+    await client.settle()
+    expect(of(BANK)).toBe(before.bank)
+    expect(of(NIFTY)).toBeGreaterThan(before.nifty + 2)
+    const { connections } = await json(exchange.control('/ledger?connection=1'))
+    const { withheld } = connections[0]
+    expect(withheld.packets).toBeGreaterThanOrEqual(4)
+    expect(withheld.last_ms - withheld.first_ms).toBeGreaterThanOrEqual(3_000)
+    client.say({ a: 'unsubscribe', v: [BANK] })
+    client.subscribe([BANK])
+    await until(() => of(BANK) > before.bank)
+    exchange.clock.advance(3_000)
+    await client.settle()
+    expect(of(BANK)).toBeGreaterThan(before.bank + 2)
+  })
+
   it('half_open: nothing is sent, read or answered, and the socket stays', async () => {
     const { exchange, client } = await streaming()
     await inject(exchange, { fault: 'half_open', duration_ms: 10_000 })
