@@ -4,8 +4,9 @@
  */
 
 import type { FileHandle } from 'node:fs/promises'
-import { mkdir, open, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { mkdir, open, readdir, rm, stat, statfs } from 'node:fs/promises'
+import { join } from 'node:path'
+import { readWhole, replaceFile, syncFolder } from '../kit/replace-file.ts'
 import { isMissing } from './journal-error.ts'
 
 export interface JournalFile {
@@ -66,16 +67,7 @@ export const nodeFiles: JournalFiles = {
     await mkdir(folder, { recursive: true })
   },
 
-  async syncFolder(folder) {
-    // Windows cannot open a folder; its file systems log the entry themselves.
-    if (process.platform === 'win32') return
-    const handle = await open(folder, 'r')
-    try {
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-  },
+  syncFolder,
 
   async remove(path) {
     await rm(path, { force: true })
@@ -86,25 +78,8 @@ export const nodeFiles: JournalFiles = {
     return bavail * bsize
   },
 
-  async readText(path) {
-    return readFile(path, 'utf8').catch((error: unknown) => {
-      if (isMissing(error)) return undefined
-      throw error
-    })
-  },
-
-  async replaceText(path, text) {
-    const temporary = `${path}.new`
-    const handle = await open(temporary, 'w')
-    try {
-      await handle.writeFile(text)
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-    await rename(temporary, path)
-    await this.syncFolder(dirname(path))
-  },
+  readText: readWhole,
+  replaceText: replaceFile,
 }
 
 /** Undefined for what was removed since the folder was read. */

@@ -11,6 +11,7 @@ import { controlRecords } from '../contract/journal-batch.ts'
 import {
   type BatchHeader,
   comparePositions,
+  earlierPosition,
   type Position,
   type TailItem,
 } from '../contract/journal-record.ts'
@@ -174,7 +175,7 @@ class PartitionReader implements ReaderView {
     this.#chain = new ChainReader(files, segments, from)
     const { known, ahead } = await this.#readUpToPosition()
     const goesOn = ahead === undefined || follows(this.#position, ahead)
-    const start = goesOn ? earlier(oldest, this.#position) : beforeBatch(ahead.header)
+    const start = goesOn ? earlierPosition(oldest, this.#position) : beforeBatch(ahead.header)
     return { opened: this.#opened(start, known.instruments), ahead }
   }
 
@@ -203,10 +204,6 @@ function applyUpTo(position: Position, { header, bytes }: BatchItem, known: Know
     const place = { epoch: header.epoch, sequence: entry.sequence }
     if (comparePositions(place, position) <= 0) known.apply(entry)
   }
-}
-
-function earlier(a: Position, b: Position): Position {
-  return comparePositions(a, b) <= 0 ? a : b
 }
 
 function beforeBatch(header: BatchHeader): Position {

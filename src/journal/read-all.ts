@@ -11,32 +11,48 @@ import { parsePartitionFolder, partitionFolder } from './segment.ts'
 
 export type StoredItem = ChainItem & { readonly producer: string; readonly partition: number }
 
+/** One producer's partition in a journal folder. */
+export interface StoredPartition {
+  readonly producer: string
+  readonly partition: number
+}
+
 /** `dir` is the folder of all producers' journals. Throws `JournalError` of code `unknown_version`. */
 export async function* readAll(
   dir: string,
   files: JournalFiles = nodeFiles,
 ): AsyncGenerator<StoredItem, void, void> {
+  for (const stored of await storedPartitions(dir, files)) {
+    for await (const item of readPartition(dir, stored, files)) yield { ...item, ...stored }
+  }
+}
+
+/** Which producers and partitions there are. */
+export async function storedPartitions(
+  dir: string,
+  files: JournalFiles = nodeFiles,
+): Promise<StoredPartition[]> {
+  const stored: StoredPartition[] = []
   for (const producer of await foldersIn(files, dir)) {
     const names = await foldersIn(files, join(dir, producer))
     const partitions = names.map(parsePartitionFolder).filter((one) => one !== undefined)
     for (const partition of partitions.toSorted((a, b) => a - b)) {
-      yield* readPartition(files, join(dir, producer), producer, partition)
+      stored.push({ producer, partition })
     }
   }
+  return stored
 }
 
-async function* readPartition(
-  files: JournalFiles,
-  producerFolder: string,
-  producer: string,
-  partition: number,
-): AsyncGenerator<StoredItem, void, void> {
-  const segments = await listSegments(files, partitionFolder(producerFolder, partition))
-  const chain = new ChainReader(files, segments)
+/** One partition's batches, oldest first, and its damaged places. Bytes are to be read, not kept. */
+export async function* readPartition(
+  dir: string,
+  { producer, partition }: StoredPartition,
+  files: JournalFiles = nodeFiles,
+): AsyncGenerator<ChainItem, void, void> {
+  const folder = partitionFolder(join(dir, producer), partition)
+  const chain = new ChainReader(files, await listSegments(files, folder))
   try {
-    for (let item = await chain.next(); item !== undefined; item = await chain.next()) {
-      yield { ...item, producer, partition }
-    }
+    for (let item = await chain.next(); item !== undefined; item = await chain.next()) yield item
   } finally {
     await chain.close()
   }

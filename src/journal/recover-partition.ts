@@ -8,6 +8,7 @@ import { controlRecords, forEachRecord } from '../contract/journal-batch.ts'
 import { type GapOpenRecord, LOG_START, type Position } from '../contract/journal-record.ts'
 import type { Log } from '../kit/log.ts'
 import type { Instrument } from '../market/instrument.ts'
+import type { JournalledTick } from '../market/tick.ts'
 import { type ChainItem, ChainReader, lastPosition } from './chain-reader.ts'
 import type { JournalFiles } from './files.ts'
 import { type CoveredInstrument, KnownState } from './known-state.ts'
@@ -25,6 +26,8 @@ export interface RecoveredPartition {
   readonly lastWithTick: Position
   /** Wall clock of the last tick's arrival, epoch ms. */
   readonly lastReceivedAtMs: number | undefined
+  /** The newest exchange time in the last batch with a tick, epoch ms. */
+  readonly lastExchangeMs: number | undefined
   readonly instruments: readonly Instrument[]
   /** What was streaming when the log broke off. */
   readonly covered: readonly CoveredInstrument[]
@@ -167,7 +170,7 @@ class EndScan {
       last: endOf(batch),
       lastWithTick: endOf(this.#lastTickBatch),
       lastMarketTimeMs: batch?.header.marketTimeMs,
-      lastReceivedAtMs: this.#lastTickBatch && latestArrival(this.#lastTickBatch),
+      ...newestTimes(this.#lastTickBatch),
       instruments: this.#known.instruments,
       covered: this.#known.covered,
       openGaps: this.#known.openGaps,
@@ -208,13 +211,23 @@ function nothingIn({ firstSequence }: Segment): DamageItem {
   return { kind: 'torn', offset: 0, byteLength: 0, lastGoodSequence, nextGoodSequence: undefined }
 }
 
-function latestArrival({ header, bytes }: BatchItem): number | undefined {
-  let latest: number | undefined
-  forEachRecord(header, bytes, header.firstSequence, {
-    tick: ({ receivedAtMs }) => {
-      latest = Math.max(latest ?? receivedAtMs, receivedAtMs)
+function newestTimes(
+  batch: BatchItem | undefined,
+): Pick<RecoveredPartition, 'lastReceivedAtMs' | 'lastExchangeMs'> {
+  const arrivals: number[] = []
+  const exchangeTimes: number[] = []
+  const ticks = {
+    tick: ({ receivedAtMs, exchangeTimeS }: JournalledTick) => {
+      arrivals.push(receivedAtMs)
+      if (exchangeTimeS !== undefined) exchangeTimes.push(exchangeTimeS * 1000)
     },
     control: () => undefined,
-  })
-  return latest
+  }
+  if (batch !== undefined)
+    forEachRecord(batch.header, batch.bytes, batch.header.firstSequence, ticks)
+  return { lastReceivedAtMs: newestOf(arrivals), lastExchangeMs: newestOf(exchangeTimes) }
+}
+
+function newestOf(times: readonly number[]): number | undefined {
+  return times.length === 0 ? undefined : times.reduce((a, b) => Math.max(a, b))
 }

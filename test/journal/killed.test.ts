@@ -4,14 +4,13 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
-import { fileURLToPath } from 'node:url'
-import { build } from 'vite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { LOG_START } from '../../src/contract/journal-record.ts'
 import type { Journal } from '../../src/journal/journal.ts'
 import { openJournal } from '../../src/journal/open-journal.ts'
 import { readAll } from '../../src/journal/read-all.ts'
 import { systemClock } from '../../src/kit/clock.ts'
+import { compiledProgram } from '../compiled-program.ts'
 import { silentLog } from '../silent-log.ts'
 import { until } from '../until.ts'
 import { Reading, range, read } from './journal-fixture.ts'
@@ -24,18 +23,7 @@ let program = ''
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'fostream-journal-'))
-  const outDir = join(folder, 'program')
-  await build({
-    configFile: false,
-    logLevel: 'silent',
-    build: {
-      ssr: fileURLToPath(import.meta.resolve('./appending-child.ts')),
-      outDir,
-      target: 'node20',
-    },
-    ssr: { noExternal: true },
-  })
-  program = join(outDir, 'appending-child.js')
+  program = await compiledProgram('test/journal/appending-process.ts', folder)
 })
 
 afterAll(() => rm(folder, { recursive: true, force: true }))
