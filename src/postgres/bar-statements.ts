@@ -8,10 +8,10 @@
  *
  * Statements differ only in which tables they have, so there are few and each can be named.
  */
-import type { SourcePosition } from '../backend/ports.ts'
-import { columnArray } from './array-bytes.ts'
+import type { OrderedRows, SourcePosition } from '../backend/ports.ts'
+import { type ArrayElement, type ArrayWriter, arrayWriter } from './array-bytes.ts'
 import { instantArray, numberArray, textArray } from './array-literal.ts'
-import type { Column, ColumnType, Deletion, Table } from './bar-tables.ts'
+import type { Column, Deletion, Table } from './bar-tables.ts'
 
 /** Rows for one table; a part without rows is left out of the statement. */
 export interface Part {
@@ -31,7 +31,7 @@ export interface GuardedStatement {
 const texts = new Map<string, string>()
 
 /** The element type of the array that a column of values is given as. */
-const ELEMENTS: Readonly<Record<ColumnType, string>> = {
+const ELEMENTS: Readonly<Record<ArrayElement, string>> = {
   text: 'text',
   float8: 'float8',
   int8: 'int8',
@@ -43,13 +43,13 @@ const ELEMENTS: Readonly<Record<ColumnType, string>> = {
   jsonb: 'jsonb',
 }
 
-export function upsert<Row>(table: Table<Row>, rows: readonly Row[]): Part {
+export function upsert<Row>(table: Table<Row>, rows: readonly Row[] | OrderedRows<Row>): Part {
   return {
-    id: table.updateWhere === undefined ? table.name : `${table.name}_live`,
+    id: table.part ?? table.name,
     rows: rows.length,
     columns: table.columns.length,
     sql: (first) => upsertSql(table, first),
-    parameters: () => columnArrays(table.columns, sortByKey(table, rows)),
+    parameters: () => columnArrays(table.columns, inKeyOrder(table, rows)),
   }
 }
 
@@ -63,43 +63,67 @@ export function removal<Row>(deletion: Deletion<Row>, rows: readonly Row[]): Par
   }
 }
 
+/** An update of some columns of rows that are there already, by a statement of its own. */
+export function change<Row>(
+  id: string,
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  sql: (given: string) => string,
+): Part {
+  return {
+    id,
+    rows: rows.length,
+    columns: columns.length,
+    sql: (first) => sql(`unnest(${placeholders(columns, first)})`),
+    parameters: () => columnArrays(columns, rows),
+  }
+}
+
 /**
+ * Encodes the rows at once, and keeps none of them; what the store must hold is told when it is sent.
+ *
  * @param next the position to move to; undefined where the statement only needs to hold its own
- * @returns a statement that answers one row, `ok` true where it took effect
+ * @returns makes a statement that answers one row, `ok` true where it took effect
  */
-export function guardedStatement(
+export function preparedStatement(
   consumer: string,
   partition: number,
-  expected: readonly SourcePosition[],
   next: readonly SourcePosition[] | undefined,
   parts: readonly Part[],
-): GuardedStatement {
+): (expected: readonly SourcePosition[]) => GuardedStatement {
   const present = parts.filter((part) => part.rows > 0)
   const id = `${next === undefined ? 'hold' : 'move'}:${present.map((part) => part.id).join(',')}`
-  const positions = next ?? []
-  const values: unknown[] = [
-    consumer,
-    partition,
+  const moved = next === undefined ? [] : placeArrays(next)
+  const rows = present.flatMap((part) => part.parameters())
+  let text = texts.get(id)
+  if (text === undefined) {
+    text = statementText(next !== undefined, present, HELD_PARAMETERS + moved.length + 1)
+    texts.set(id, text)
+  }
+  const named = { name: nameOf(id), text }
+  return (expected) => {
+    const held = [consumer, partition, ...heldArrays(expected)]
+    return { ...named, values: [...held, ...moved, ...rows] }
+  }
+}
+
+const HELD_PARAMETERS = 6
+
+function heldArrays(expected: readonly SourcePosition[]): unknown[] {
+  return [
     textArray(expected.map((s) => s.producer)),
     numberArray(expected.map((s) => s.generation)),
     numberArray(expected.map((s) => s.position.epoch)),
     numberArray(expected.map((s) => s.position.sequence)),
   ]
-  if (next !== undefined) {
-    values.push(
-      numberArray(positions.map((s) => s.position.epoch)),
-      numberArray(positions.map((s) => s.position.sequence)),
-      instantArray(positions.map((s) => s.marketTimeMs)),
-    )
-  }
-  const firstPart = values.length + 1
-  for (const part of present) values.push(...part.parameters())
-  let text = texts.get(id)
-  if (text === undefined) {
-    text = statementText(next !== undefined, present, firstPart)
-    texts.set(id, text)
-  }
-  return { name: nameOf(id), text, values }
+}
+
+function placeArrays(next: readonly SourcePosition[]): unknown[] {
+  return [
+    numberArray(next.map((s) => s.position.epoch)),
+    numberArray(next.map((s) => s.position.sequence)),
+    instantArray(next.map((s) => s.marketTimeMs)),
+  ]
 }
 
 function statementText(moves: boolean, parts: readonly Part[], firstPart: number): string {
@@ -143,6 +167,7 @@ function upsertSql<Row>(table: Table<Row>, first: number): string {
   const names = table.columns.map((c) => quoted(c.name))
   const stamp = table.touchUpdatedAt ? ', updated_at' : ''
   const sets = table.columns.flatMap((c) => assignment(c))
+  sets.push(...(table.alsoSet ?? []))
   if (table.touchUpdatedAt) sets.push('updated_at = excluded.updated_at')
   const conflict =
     sets.length === 0
@@ -177,13 +202,27 @@ function quoted(name: string): string {
   return `"${name}"`
 }
 
-function columnArrays<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): Buffer[] {
-  return columns.map(({ type, value }) => columnArray(type, rows, value))
+/** Writers of a table's columns, kept for the buffers that they have grown. */
+const writersOf = new WeakMap<readonly unknown[], readonly ArrayWriter[]>()
+
+/** Row by row, so that rows that are made while they are read can go at once. */
+function columnArrays<Row>(columns: readonly Column<Row>[], rows: Iterable<Row>): Buffer[] {
+  const writers = writersOf.get(columns) ?? columns.map(({ type }) => arrayWriter(type))
+  writersOf.set(columns, writers)
+  const pairs = columns.map(({ value }, i) => ({ value, writer: writers[i] as ArrayWriter }))
+  for (const { writer } of pairs) writer.begin()
+  for (const row of rows) {
+    for (const { value, writer } of pairs) writer.add(value(row))
+  }
+  return writers.map((writer) => writer.take())
 }
 
 /** Two writers that meet the same rows in the same order cannot deadlock. */
-function sortByKey<Row>(table: Table<Row>, rows: readonly Row[]): readonly Row[] {
-  if (rows.length < 2) return rows
+function inKeyOrder<Row>(
+  table: Table<Row>,
+  rows: readonly Row[] | OrderedRows<Row>,
+): Iterable<Row> {
+  if (!isArray(rows) || rows.length < 2) return rows
   const keys = table.key.map(
     (name) => (table.columns.find((c) => c.name === name) as Column<Row>).value,
   )
@@ -195,6 +234,10 @@ function sortByKey<Row>(table: Table<Row>, rows: readonly Row[]): readonly Row[]
     }
     return 0
   })
+}
+
+function isArray<Row>(rows: readonly Row[] | OrderedRows<Row>): rows is readonly Row[] {
+  return Array.isArray(rows)
 }
 
 const names = new Map<string, string>()

@@ -5,6 +5,7 @@
 import type {
   BarColumns,
   BarKey,
+  CoverageKey,
   CoverageRow,
   DeadLetterRow,
   DistributionKey,
@@ -18,19 +19,9 @@ import type {
   MetricsKey,
   MinuteBarRow,
   OptionBarRow,
+  RepairedGap,
 } from '../backend/ports.ts'
-
-/** `ms` is an instant given as epoch milliseconds (Infinity allowed), `date` a `YYYY-MM-DD` text. */
-export type ColumnType =
-  | 'text'
-  | 'float8'
-  | 'int8'
-  | 'int4'
-  | 'bool'
-  | 'bytea'
-  | 'ms'
-  | 'date'
-  | 'jsonb'
+import type { ArrayElement } from './array-bytes.ts'
 
 /**
  * On conflict: `set` takes the new value, `known` takes it unless it is null, `keep` leaves the
@@ -40,7 +31,7 @@ export type OnConflict = 'set' | 'known' | 'keep'
 
 export interface Column<Row> {
   readonly name: string
-  readonly type: ColumnType
+  readonly type: ArrayElement
   readonly value: (row: Row) => unknown
   readonly onConflict: OnConflict
 }
@@ -50,14 +41,18 @@ export interface Table<Row> {
   /** The conflict target, in the order in which rows are sorted. */
   readonly key: readonly string[]
   readonly columns: readonly Column<Row>[]
+  /** Names the statement's part, where the table is written in more than one way. */
+  readonly part?: string
+  /** What else is set on conflict; `t` is the stored row. */
+  readonly alsoSet?: readonly string[]
   /** Stored rows for which this is false are left alone; `t` is the stored row. */
   readonly updateWhere?: string
   readonly touchUpdatedAt: boolean
 }
 
-function column<Row>(
+export function column<Row>(
   name: string,
-  type: ColumnType,
+  type: ArrayElement,
   value: (row: Row) => unknown,
   onConflict: OnConflict = 'set',
 ): Column<Row> {
@@ -65,7 +60,7 @@ function column<Row>(
 }
 
 /** Live rows never touch what a broker's candle has written. */
-const LIVE_ONLY = "t.source = 'live'"
+const LIVE_ONLY = "t.source IN ('live', 'snapshot')"
 
 const commonColumns: readonly Column<BarColumns>[] = [
   column('open', 'float8', (r) => r.open),
@@ -77,7 +72,7 @@ const commonColumns: readonly Column<BarColumns>[] = [
   column('base_volume', 'int8', (r) => r.baseVolume),
   column('tick_count', 'int4', (r) => r.tickCount),
   column('complete', 'bool', (r) => r.complete, 'known'),
-  column('source', 'text', (r) => r.source, 'keep'),
+  column('source', 'text', (r) => r.source),
   column('open_key', 'bytea', (r) => r.openKey),
   column('close_key', 'bytea', (r) => r.closeKey),
   column('quote_key', 'bytea', (r) => r.quoteKey),
@@ -97,6 +92,7 @@ const derivativeColumns: readonly Column<FutureBarRow | OptionBarRow>[] = [
 
 export const MINUTE_BARS: Table<MinuteBarRow> = {
   name: 'minute_bars',
+  part: 'minute_bars_live',
   key: ['symbol', 'time', 'exchange'],
   columns: [
     column('exchange', 'text', (r) => r.exchange, 'keep'),
@@ -110,6 +106,7 @@ export const MINUTE_BARS: Table<MinuteBarRow> = {
 
 export const FUTURES_BARS: Table<FutureBarRow> = {
   name: 'futures_bars',
+  part: 'futures_bars_live',
   key: ['tradingsymbol', 'time'],
   columns: [
     column('time', 'ms', (r) => r.minuteMs, 'keep'),
@@ -123,6 +120,7 @@ export const FUTURES_BARS: Table<FutureBarRow> = {
 
 export const OPTION_BARS: Table<OptionBarRow> = {
   name: 'fo_option_strike_bars',
+  part: 'fo_option_strike_bars_live',
   key: ['tradingsymbol', 'bucket_time'],
   columns: [
     column('bucket_time', 'ms', (r) => r.minuteMs, 'keep'),
@@ -392,11 +390,18 @@ export const DISTRIBUTION_REMOVAL: Deletion<DistributionKey> = {
   columns: [...seriesKeyColumns, column('strike', 'float8', (r) => r.strike)],
 }
 
-/**
- * A bar table as the final statement of a minute writes it: also over rows of a candle, whose prices
- * and volume stay as they are.
- */
-export function finalTable<Row extends BarColumns>(table: Table<Row>): Table<Row> {
-  const { updateWhere: _, ...rest } = table
-  return rest
+export const COVERAGE_REMOVAL: Deletion<CoverageKey> = {
+  name: 'coverage',
+  columns: [
+    column('exchange', 'text', (r) => r.exchange),
+    column('tradingsymbol', 'text', (r) => r.tradingsymbol),
+    column('from', 'ms', (r) => r.fromMs),
+  ],
 }
+
+export const REPAIRED_GAPS: readonly Column<RepairedGap>[] = [
+  column('id', 'text', (r) => r.id),
+  column('producer', 'text', (r) => r.producer),
+  column('partition', 'int4', (r) => r.partition),
+  column('rows', 'int8', (r) => r.rows),
+]

@@ -6,6 +6,7 @@ import type pg from 'pg'
 import type {
   BarIdentity,
   BarKey,
+  CandleCommit,
   CoverageRow,
   DueMinute,
   FeedGapRow,
@@ -15,15 +16,24 @@ import type {
   LiveCommit,
   PartitionClaim,
   PartitionStore,
+  PreparedCommit,
   SourcePosition,
   StoredBar,
   StoreFailure,
   StoreOpener,
 } from '../backend/ports.ts'
 import { instantArray, instantText, textArray } from './array-literal.ts'
-import { guardedStatement, type Part, removal, upsert } from './bar-statements.ts'
+import {
+  change,
+  type GuardedStatement,
+  type Part,
+  preparedStatement,
+  removal,
+  upsert,
+} from './bar-statements.ts'
 import {
   COVERAGE,
+  COVERAGE_REMOVAL,
   DEAD_LETTERS,
   type Deletion,
   DISTRIBUTION_REMOVAL,
@@ -32,7 +42,6 @@ import {
   FINALISE_QUEUE,
   FUTURES_BARS,
   FUTURES_BARS_REMOVAL,
-  finalTable,
   LEDGER,
   METRICS_REMOVAL,
   MINUTE_BARS,
@@ -40,22 +49,48 @@ import {
   OPTION_BARS,
   OPTION_BARS_REMOVAL,
   QUEUE_REMOVAL,
+  REPAIRED_GAPS,
   STRIKE_DISTRIBUTION,
 } from './bar-tables.ts'
+import {
+  beneathTable,
+  candleTable,
+  DERIVATIVE_BENEATH,
+  finalTable,
+  INDEX_BENEATH,
+} from './bar-ways.ts'
 import { classify } from './classify-error.ts'
 import type { Store } from './connection.ts'
 
-const FINAL_MINUTE_BARS = finalTable(MINUTE_BARS)
-const FINAL_FUTURES_BARS = finalTable(FUTURES_BARS)
-const FINAL_OPTION_BARS = finalTable(OPTION_BARS)
+const FINAL_MINUTE_BARS = finalTable(MINUTE_BARS, INDEX_BENEATH)
+const FINAL_FUTURES_BARS = finalTable(FUTURES_BARS, DERIVATIVE_BENEATH)
+const FINAL_OPTION_BARS = finalTable(OPTION_BARS, DERIVATIVE_BENEATH)
+const MINUTE_BAR_CANDLES = candleTable(MINUTE_BARS, INDEX_BENEATH)
+const FUTURES_BAR_CANDLES = candleTable(FUTURES_BARS, DERIVATIVE_BENEATH)
+const OPTION_BAR_CANDLES = candleTable(OPTION_BARS, DERIVATIVE_BENEATH)
+const MINUTE_BARS_BENEATH = beneathTable(MINUTE_BARS, INDEX_BENEATH)
+const FUTURES_BARS_BENEATH = beneathTable(FUTURES_BARS, DERIVATIVE_BENEATH)
+const OPTION_BARS_BENEATH = beneathTable(OPTION_BARS, DERIVATIVE_BENEATH)
 
 /** Opens a partition's writer on a connection of its own. */
 export function barStore(store: Store, consumer: string): StoreOpener {
   return {
-    openPartition: async (partition) => new BarWriter(await store.connect(), consumer, partition),
+    openPartition: async (partition) => {
+      const client = await store.connect()
+      await client.query(WRITE_INTO_COMPRESSED)
+      return new BarWriter(client, consumer, partition)
+    },
     classify: failureOf,
   }
 }
+
+/**
+ * A row for a compressed day takes the day's batch of its series out of the compression, and the day is
+ * compressed again later (`upkeep.ts`). TimescaleDB refuses more than 100,000 rows a statement of that,
+ * which is one minute of 270 series; where there is no TimescaleDB the setting means nothing.
+ */
+const WRITE_INTO_COMPRESSED = `
+  SELECT set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', false)`
 
 function failureOf(error: unknown): StoreFailure {
   // A figure that is no number is refused before it is sent, for the same reason as in the store.
@@ -99,11 +134,14 @@ class BarWriter implements PartitionStore {
     return inOrder(producers, rows)
   }
 
-  commit(commit: LiveCommit): Promise<'committed' | 'superseded'> {
-    return this.#execute(commit.expected, commit.next, [
+  prepare(commit: LiveCommit): PreparedCommit {
+    const statement = preparedStatement(this.#consumer, this.#partition, commit.next, [
       upsert(MINUTE_BARS, commit.minuteBars),
       upsert(FUTURES_BARS, commit.futureBars),
       upsert(OPTION_BARS, commit.optionBars),
+      upsert(MINUTE_BARS_BENEATH, commit.beneath.minuteBars),
+      upsert(FUTURES_BARS_BENEATH, commit.beneath.futureBars),
+      upsert(OPTION_BARS_BENEATH, commit.beneath.optionBars),
       upsert(EXPIRY_METRICS, commit.metrics),
       upsert(STRIKE_DISTRIBUTION, commit.distribution),
       upsert(COVERAGE, commit.coverage),
@@ -112,6 +150,7 @@ class BarWriter implements PartitionStore {
       upsert(FINALISE_QUEUE, commit.due),
       upsert(DEAD_LETTERS, commit.deadLetters),
     ])
+    return (expected) => this.#run(statement(expected))
   }
 
   finalise(commit: FinalCommit): Promise<'committed' | 'superseded'> {
@@ -129,12 +168,27 @@ class BarWriter implements PartitionStore {
     ])
   }
 
-  async #execute(
+  writeCandles(commit: CandleCommit): Promise<'committed' | 'superseded'> {
+    return this.#execute(commit.expected, undefined, [
+      upsert(MINUTE_BAR_CANDLES, commit.rows.minuteBars),
+      upsert(FUTURES_BAR_CANDLES, commit.rows.futureBars),
+      upsert(OPTION_BAR_CANDLES, commit.rows.optionBars),
+      removal(COVERAGE_REMOVAL, commit.coverageRemoved),
+      upsert(COVERAGE, commit.coverage),
+      change('repaired_gaps', REPAIRED_GAPS, commit.gapsRepaired, repairGaps),
+      upsert(FINALISE_QUEUE, commit.due),
+    ])
+  }
+
+  #execute(
     expected: readonly SourcePosition[],
     next: readonly SourcePosition[] | undefined,
     parts: readonly Part[],
   ): Promise<'committed' | 'superseded'> {
-    const statement = guardedStatement(this.#consumer, this.#partition, expected, next, parts)
+    return this.#run(preparedStatement(this.#consumer, this.#partition, next, parts)(expected))
+  }
+
+  async #run(statement: GuardedStatement): Promise<'committed' | 'superseded'> {
     const { rows } = await this.#client.query<{ ok: boolean }>(statement)
     return rows[0]?.ok === true ? 'committed' : 'superseded'
   }
@@ -148,15 +202,57 @@ class BarWriter implements PartitionStore {
     return rows
   }
 
-  async loadOpenGaps(): Promise<readonly FeedGapRow[]> {
+  loadOpenGaps(): Promise<readonly FeedGapRow[]> {
+    return this.#readGaps("status = 'open'", [])
+  }
+
+  async loadGaps(ids: readonly string[]): Promise<readonly FeedGapRow[]> {
+    return this.#readGaps('id = ANY ($2::text[])', [textArray(ids)])
+  }
+
+  async #readGaps(condition: string, values: readonly unknown[]): Promise<readonly FeedGapRow[]> {
     const { rows } = await this.#client.query<StoredGap>(
       `SELECT id, producer, partition, reason, account, connection, status,
               "from" AS "fromMs", "to" AS "toMs", instruments,
               opened_at AS "openedAtMs", closed_at AS "closedAtMs"
-       FROM feed_gaps WHERE status = 'open' AND partition = $1`,
-      [this.#partition],
+       FROM feed_gaps WHERE partition = $1 AND ${condition}`,
+      [this.#partition, ...values],
     )
     return rows.map((row) => ({ ...row, instruments: row.instruments.map(gapInstrument) }))
+  }
+
+  async loadCoverageOf(
+    bars: readonly Pick<BarIdentity, 'exchange' | 'tradingsymbol'>[],
+    fromMs: number,
+    toMs: number,
+  ): Promise<readonly CoverageRow[]> {
+    const { rows } = await this.#client.query<CoverageRow>(
+      `SELECT c.exchange, c.tradingsymbol, c."from" AS "fromMs", c."to" AS "toMs", c.source, c.mode
+       FROM unnest($1::text[], $2::text[]) AS w(exchange, tradingsymbol)
+       JOIN coverage c ON c.exchange = w.exchange AND c.tradingsymbol = w.tradingsymbol
+        AND c."from" <= $4::timestamptz AND c."to" >= $3::timestamptz
+       ORDER BY c."from"`,
+      [
+        textArray(bars.map(({ exchange }) => exchange)),
+        textArray(bars.map(({ tradingsymbol }) => tradingsymbol)),
+        instantText(fromMs),
+        instantText(toMs),
+      ],
+    )
+    return rows
+  }
+
+  async loadSeriesMinutes(
+    symbol: string,
+    fromMs: number,
+    toMs: number,
+  ): Promise<readonly { expiry: string; minuteMs: number }[]> {
+    const { rows } = await this.#client.query<{ expiry: string; minuteMs: number }>(
+      `SELECT expiry, bucket_time AS "minuteMs" FROM fo_expiry_metrics
+       WHERE symbol = $1 AND bucket_time >= $2::timestamptz AND bucket_time <= $3::timestamptz`,
+      [symbol, instantText(fromMs), instantText(toMs)],
+    )
+    return rows
   }
 
   async loadLedger(producer: string, sinceMs: number): Promise<readonly LedgerRow[]> {
@@ -269,6 +365,13 @@ function inOrder(producers: readonly string[], rows: readonly OffsetRow[]): Sour
   })
 }
 
+/** A gap that is not closed yet is not repaired, and one that is repaired stays so. */
+const repairGaps = (given: string) => `  UPDATE feed_gaps AS t
+  SET status = 'repaired', repaired_at = now(), rows = v.rows
+  FROM ${given} AS v(id, producer, partition, rows), ok
+  WHERE t.id = v.id AND t.producer = v.producer AND t.partition = v.partition
+    AND t.status = 'closed'`
+
 type StoredGap = Omit<FeedGapRow, 'instruments'> & {
   instruments: (Omit<GapInstrument, 'to'> & { to: string | null })[]
 }
@@ -298,10 +401,12 @@ interface BarTable {
 
 const COMMON = `t.open, t.high, t.low, t.close, t.volume, t.day_volume AS "dayVolume",
   t.base_volume AS "baseVolume", t.tick_count AS "tickCount", t.complete, t.source,
-  t.open_key AS "openKey", t.close_key AS "closeKey", t.quote_key AS "quoteKey"`
+  t.open_key AS "openKey", t.close_key AS "closeKey", t.quote_key AS "quoteKey",
+  t.live_open AS "liveOpen", t.live_high AS "liveHigh", t.live_low AS "liveLow",
+  t.live_close AS "liveClose"`
 
 const BOOK = `NULL::text AS exchange, t.tradingsymbol, t.oi, t.oi_prev_close AS "oiPrevClose",
-  t.bid, t.ask`
+  t.bid, t.ask, t.live_oi AS "liveOi"`
 
 const BAR_TABLES: readonly BarTable[] = [
   {
@@ -309,7 +414,8 @@ const BAR_TABLES: readonly BarTable[] = [
     name: 'symbol',
     time: 'time',
     select: `'index' AS kind, t.exchange, t.symbol AS tradingsymbol, t.time AS "minuteMs", ${COMMON},
-      NULL::bigint AS oi, NULL::bigint AS "oiPrevClose", NULL::float8 AS bid, NULL::float8 AS ask`,
+      NULL::bigint AS oi, NULL::bigint AS "oiPrevClose", NULL::float8 AS bid, NULL::float8 AS ask,
+      NULL::bigint AS "liveOi"`,
     isExchangeKnown: true,
     removal: MINUTE_BARS_REMOVAL,
     holds: ({ kind }) => kind === 'index' || kind === 'equity',

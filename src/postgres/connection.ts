@@ -2,10 +2,20 @@
  * The store as its users see it: single connections for writers, a pool for readers, and the same
  * driver, session settings and value types whether a server or the embedded engine answers. Statements
  * that run often are named on both: on the embedded engine, too, that saves a fifth of a commit.
+ *
+ * A server that hangs, or a connection that only this side still holds, says nothing: every statement
+ * is given up after a time, as a lost connection whose outcome is unknown. The embedded engine is
+ * watched where it runs (`engine-thread.ts`), so there statements may wait for each other.
  */
 import pg from 'pg'
 import type { Log } from '../kit/log.ts'
-import { STORE_CONNECT_TIMEOUT_MS, STORE_READ_CONNECTIONS } from '../limits.ts'
+import {
+  STORE_CONNECT_TIMEOUT_MS,
+  STORE_KEEPALIVE_MS,
+  STORE_READ_CONNECTIONS,
+  STORE_STATEMENT_TIMEOUT_MS,
+  STORE_UPKEEP_TIMEOUT_MS,
+} from '../limits.ts'
 import type { EmbeddedStore } from './embedded/open-embedded.ts'
 import { vacuumTables } from './maintain.ts'
 import { STORE_TIME_ZONE } from './time-zone.ts'
@@ -21,11 +31,15 @@ export interface StoreOptions {
   readonly applicationName: string
   /** Connections of the pool; by default `STORE_READ_CONNECTIONS`. */
   readonly poolSize?: number
+  /** By default `STORE_STATEMENT_TIMEOUT_MS`. */
+  readonly statementTimeoutMs?: number
   readonly log: Pick<Log, 'warn'>
 }
 
 export interface Store {
   readonly kind: 'postgresql' | 'embedded'
+  /** Why the embedded store could not be used and was begun anew at this start; null where it was not. */
+  readonly rebuiltBecause: string | null
   /** For reads. Connects when it is used, again after losses. */
   readonly pool: pg.Pool
   /**
@@ -33,6 +47,10 @@ export interface Store {
    * `classify` calls `connection` and it is of no further use; nothing else is thrown.
    */
   connect(): Promise<pg.Client>
+  /** The same for work that may take hours: its statements are waited for so long. */
+  connectForUpkeep(): Promise<pg.Client>
+  /** For statements of upkeep, one at a time. */
+  readonly upkeep: pg.Pool
   /** Where the store is, for people; no password. */
   describe(): string
   /**
@@ -46,26 +64,34 @@ export interface Store {
 
 /** Does not connect yet. Throws TypeError on a malformed URL. */
 export function openStore(target: StoreTarget, options: StoreOptions): Store {
-  const config = clientConfig(target, options)
-  const pool = new pg.Pool({
-    ...config,
-    max: options.poolSize ?? STORE_READ_CONNECTIONS,
-    allowExitOnIdle: false,
-  })
-  pool.on('error', (err) => options.log.warn({ err }, 'Database connection lost'))
+  const { poolSize = STORE_READ_CONNECTIONS, statementTimeoutMs = STORE_STATEMENT_TIMEOUT_MS } =
+    options
+  const config = clientConfig(target, options, statementTimeoutMs)
+  const upkeepConfig = clientConfig(target, options, STORE_UPKEEP_TIMEOUT_MS)
+  const pool = openPool(config, poolSize, options)
+  const upkeep = openPool(upkeepConfig, 1, options)
   return {
     kind: target.kind === 'url' ? 'postgresql' : 'embedded',
+    rebuiltBecause: target.kind === 'url' ? null : (target.store.setAside?.reason ?? null),
     pool,
+    upkeep,
     connect: () => connect(config, options),
+    connectForUpkeep: () => connect(upkeepConfig, options),
     describe: () => describe(target),
     maintain: async () => {
-      if (target.kind === 'embedded') await vacuumTables(pool)
+      if (target.kind === 'embedded') await vacuumTables(upkeep)
     },
     close: async () => {
-      await pool.end()
+      await Promise.all([pool.end(), upkeep.end()])
       if (target.kind === 'embedded') await target.store.close()
     },
   }
+}
+
+function openPool(config: pg.ClientConfig, max: number, { log }: StoreOptions): pg.Pool {
+  const pool = new pg.Pool({ ...config, max, allowExitOnIdle: false })
+  pool.on('error', (err) => log.warn({ err }, 'Database connection lost'))
+  return pool
 }
 
 async function connect(config: pg.ClientConfig, { log }: StoreOptions): Promise<pg.Client> {
@@ -80,7 +106,11 @@ async function connect(config: pg.ClientConfig, { log }: StoreOptions): Promise<
   return client
 }
 
-function clientConfig(target: StoreTarget, { applicationName }: StoreOptions): pg.ClientConfig {
+function clientConfig(
+  target: StoreTarget,
+  { applicationName }: StoreOptions,
+  statementTimeoutMs: number,
+): pg.ClientConfig {
   const common = {
     types: valueTypes,
     application_name: applicationName,
@@ -90,7 +120,13 @@ function clientConfig(target: StoreTarget, { applicationName }: StoreOptions): p
     // The engine has the zone already, and one session for everybody.
     return { ...common, stream: () => target.store.connectStream(), ssl: false }
   }
-  return { ...common, connectionString: withSessionSettings(target.url), keepAlive: true }
+  return {
+    ...common,
+    connectionString: withSessionSettings(target.url),
+    query_timeout: statementTimeoutMs,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: STORE_KEEPALIVE_MS,
+  }
 }
 
 /** The zone travels in the startup packet: no round trip, and right from the first statement on. */

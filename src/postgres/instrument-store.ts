@@ -3,7 +3,7 @@
  * or still listed. Tokens are reused and lots change, so history keeps what held on its day.
  */
 import type { ClientBase } from 'pg'
-import { STORE_ROWS_PER_STATEMENT } from '../limits.ts'
+import { STORE_ROWS_PER_PAGE, STORE_ROWS_PER_STATEMENT } from '../limits.ts'
 import type { Instrument } from '../market/instrument.ts'
 import type { InstrumentStore } from '../ticker/ports.ts'
 import { numberArray, textArray } from './array-literal.ts'
@@ -13,12 +13,30 @@ type Queryable = Pick<ClientBase, 'query'>
 type StoredType = 'INDEX' | 'EQ' | 'FUT' | 'CE' | 'PE'
 type StoredInstrument = Omit<Instrument, 'kind' | 'optionType'> & { readonly type: StoredType }
 
+export interface VersionedInstrumentStore extends InstrumentStore {
+  /** Changes whenever a dump has changed what is listed. */
+  version(): Promise<string>
+}
+
 /** `database` may be a connection or a pool. */
-export function createInstrumentStore(database: Queryable): InstrumentStore {
+export function createInstrumentStore(database: Queryable): VersionedInstrumentStore {
+  const page = async (after: readonly [exchange: string, tradingsymbol: string]) => {
+    const values = [...after, STORE_ROWS_PER_PAGE]
+    return (await database.query<StoredInstrument>({ ...CURRENT_PAGE, values })).rows
+  }
   return {
+    version: async () => {
+      const { rows } = await database.query<{ version: string }>(VERSION)
+      return rows[0]?.version ?? ''
+    },
     loadCurrent: async () => {
-      const { rows } = await database.query<StoredInstrument>(LOAD_CURRENT)
-      return rows.map(instrumentOf)
+      const current: Instrument[] = []
+      for (let rows = await page(['', '']); rows.length > 0; ) {
+        for (const row of rows) current.push(instrumentOf(row))
+        const last = rows.at(-1)
+        rows = last === undefined ? [] : await page([last.exchange, last.tradingsymbol])
+      }
+      return current
     },
     apply: async ({ date, added, changed, removed }) => {
       for (const chunk of chunksOf(removed, STORE_ROWS_PER_STATEMENT)) {
@@ -36,11 +54,49 @@ export function createInstrumentStore(database: Queryable): InstrumentStore {
   }
 }
 
-const LOAD_CURRENT = `
+/** What was ever listed under a name, the newest version of each exchange; the newest of all first. */
+export async function readEverListed(
+  database: Queryable,
+  tradingsymbol: string,
+): Promise<Instrument[]> {
+  const { rows } = await database.query<StoredInstrument>(EVER_LISTED, [tradingsymbol])
+  return rows.map(instrumentOf)
+}
+
+/** The key begins with the exchange: each of the few is looked up, which needs no index more. */
+const EVER_LISTED = `
+  WITH RECURSIVE known (exchange) AS (
+    (SELECT exchange FROM instruments ORDER BY exchange LIMIT 1)
+    UNION ALL
+    SELECT (SELECT i.exchange FROM instruments AS i WHERE i.exchange > k.exchange
+            ORDER BY i.exchange LIMIT 1)
+    FROM known AS k WHERE k.exchange IS NOT NULL
+  )
+  SELECT v.token, v.exchange, v.tradingsymbol, v.name, v.symbol, v.segment, v.type, v.expiry,
+    v.strike, v."lotSize", v."tickSize"
+  FROM known AS k
+  CROSS JOIN LATERAL (
+    SELECT i.*, i.lot_size AS "lotSize", i.tick_size AS "tickSize" FROM instruments AS i
+    WHERE i.exchange = k.exchange AND i.tradingsymbol = $1
+    ORDER BY i.valid_from DESC LIMIT 1
+  ) AS v
+  ORDER BY v.valid_from DESC, v.exchange`
+
+/** A dump has 120,000 rows: they come page by page, so that ticks pass between two pages. */
+const CURRENT_PAGE = {
+  name: 'instruments_current',
+  text: `
   SELECT token, exchange, tradingsymbol, name, symbol, segment, type, expiry, strike,
          lot_size AS "lotSize", tick_size AS "tickSize"
   FROM instruments
-  WHERE valid_to IS NULL`
+  WHERE valid_to IS NULL AND (exchange, tradingsymbol) > ($1, $2)
+  ORDER BY exchange, tradingsymbol
+  LIMIT $3`,
+}
+
+const VERSION = `
+  SELECT concat_ws('/', count(*), max(valid_from), count(valid_to), max(valid_to)) AS version
+  FROM instruments`
 
 /** A version that began on the same day or later (a clock was wrong) becomes empty. */
 const END = `

@@ -2,8 +2,8 @@
  * Brings a store's schema up to date from the numbered files in `sql/`, and ties the store to its feed.
  *
  * Files are append-only: what has been applied must not change, and a store that a newer version of
- * the program has migrated is refused. Each file is one transaction; an advisory lock held by that
- * transaction keeps two starts apart, also through a connection pooler.
+ * the program has migrated is refused. Each file is one transaction. They are plain SQL for every
+ * store; what TimescaleDB makes of it is `timescale/adopt-timescale.ts`.
  */
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
@@ -12,6 +12,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { ClientBase } from 'pg'
 import type { Feed } from '../contract/journal-record.ts'
+import { changeSchema, SCHEMA_LOCK } from './schema-lock.ts'
 import { STORE_TIME_ZONE } from './time-zone.ts'
 
 export type MigrationFault = 'changed' | 'missing' | 'newer' | 'misnamed'
@@ -68,8 +69,6 @@ interface AppliedRow {
   readonly checksum: string
 }
 
-/** `fostrmig` in ASCII, halved: the two keys of the advisory lock. */
-const LOCK = [0x666f7374, 0x726d6967]
 const FILE_NAME = /^(\d{4})_[a-z0-9_]+\.sql$/
 
 /** Applies what is missing. Throws `MigrationError` where store and files do not fit. */
@@ -127,23 +126,17 @@ async function applyNext(
   client: ClientBase,
   migrations: readonly Migration[],
 ): Promise<string | undefined> {
-  await client.query('BEGIN')
-  try {
+  return changeSchema(client, async () => {
     const next = await prepareNext(client, migrations)
     if (next !== undefined) await apply(client, next)
-    await client.query('COMMIT')
     return next?.name
-  } catch (error) {
-    await rollBack(client, error)
-    throw error
-  }
+  })
 }
 
 async function prepareNext(
   client: ClientBase,
   migrations: readonly Migration[],
 ): Promise<Migration | undefined> {
-  await client.query('SELECT pg_advisory_xact_lock($1::int, $2::int)', LOCK)
   await client.query(`
     CREATE TABLE IF NOT EXISTS schema_migrations (
       version    integer PRIMARY KEY,
@@ -202,15 +195,6 @@ function requireSame(row: AppliedRow, file: Migration | undefined): void {
   }
 }
 
-/** What failed first is what is reported, whatever becomes of the connection. */
-async function rollBack(client: ClientBase, reason: unknown): Promise<void> {
-  try {
-    await client.query('ROLLBACK')
-  } catch (error) {
-    throw new AggregateError([reason, error], String(reason), { cause: reason })
-  }
-}
-
 /** For people with psql; our own connections set the zone themselves. False where it is not allowed. */
 async function setTimeZone(client: ClientBase): Promise<boolean> {
   await client.query(SET_TIME_ZONE)
@@ -229,7 +213,7 @@ const HAS_TIME_ZONE = `
 const SET_TIME_ZONE = `
   DO $$
   BEGIN
-    PERFORM pg_advisory_xact_lock(${LOCK.join(', ')});
+    PERFORM pg_advisory_xact_lock(${SCHEMA_LOCK.join(', ')});
     IF NOT ${HAS_TIME_ZONE} THEN
       EXECUTE format('ALTER DATABASE %I SET timezone = %L', current_database(), '${STORE_TIME_ZONE}');
     END IF;

@@ -9,7 +9,7 @@ import { instant } from './read-instant.ts'
 export async function readDescription(
   pool: pg.Pool,
   kind: 'postgresql' | 'embedded',
-): Promise<StoreDescription> {
+): Promise<Pick<StoreDescription, 'kind' | 'version'>> {
   const { rows } = await pool.query<{ version: string; timescale: string | null }>(DESCRIPTION)
   const { version = '', timescale = null } = rows[0] ?? {}
   if (kind === 'embedded') return { kind: 'pglite', version: `PostgreSQL ${version}` }

@@ -1,4 +1,7 @@
-/** The ticker's subscriptions in `instrument_subscriptions`, written whole rows at a time. */
+/**
+ * One ticker's subscriptions in `instrument_subscriptions`, written whole rows at a time. Rows of other
+ * tickers are neither read nor written.
+ */
 import type { ClientBase } from 'pg'
 import { STORE_ROWS_PER_STATEMENT } from '../limits.ts'
 import type { StoredSubscription, SubscriptionStore } from '../ticker/ports.ts'
@@ -7,24 +10,37 @@ import { chunksOf } from './chunks.ts'
 
 type Queryable = Pick<ClientBase, 'query'>
 
-/** `database` may be a connection or a pool. */
-export function createSubscriptionStore(database: Queryable): SubscriptionStore {
+/**
+ * `database` may be a connection or a pool.
+ * @param ticker the `TICKER_ID` whose rows these are
+ */
+export function createSubscriptionStore(database: Queryable, ticker: string): SubscriptionStore {
   return {
     load: async () => {
-      const { rows } = await database.query<StoredSubscription>(LOAD)
+      await database.query(TAKE_OVER, [ticker])
+      const { rows } = await database.query<StoredSubscription>(LOAD, [ticker])
       return rows
     },
     save: async (rows) => {
       for (const chunk of chunksOf(latestByName(rows), STORE_ROWS_PER_STATEMENT)) {
-        await database.query({ name: 'subscriptions_save', text: SAVE, values: parameters(chunk) })
+        const values = [...parameters(chunk), ticker]
+        await database.query({ name: 'subscriptions_save', text: SAVE, values })
       }
     },
     forgetRemoved: async (beforeMs) => {
-      const { rowCount } = await database.query(FORGET_REMOVED, [instantText(beforeMs)])
+      const { rowCount } = await database.query(FORGET_REMOVED, [instantText(beforeMs), ticker])
       return rowCount ?? 0
     },
   }
 }
+
+/** Nobody's rows become this ticker's, except where it has one of that name. */
+const TAKE_OVER = `
+  UPDATE instrument_subscriptions AS s SET ticker = $1
+  WHERE ticker = '' AND NOT EXISTS (
+    SELECT FROM instrument_subscriptions AS own
+    WHERE own.exchange = s.exchange AND own.tradingsymbol = s.tradingsymbol AND own.ticker = $1
+  )`
 
 const LOAD = `
   SELECT exchange, tradingsymbol, instrument_token AS "instrumentToken", segment, symbol, expiry,
@@ -33,21 +49,22 @@ const LOAD = `
          activated_at AS "activatedAtMs", first_tick_at AS "firstTickAtMs",
          last_tick_at AS "lastTickAtMs", last_error AS "lastError", removed_at AS "removedAtMs"
   FROM instrument_subscriptions
+  WHERE ticker = $1
   ORDER BY exchange, tradingsymbol`
 
 const SAVE = `
   INSERT INTO instrument_subscriptions AS s (
     exchange, tradingsymbol, instrument_token, segment, symbol, expiry, strike, option_type, mode,
     priority, status, account, connection, requested_by, requesters, requested_at, activated_at,
-    first_tick_at, last_tick_at, last_error, removed_at
+    first_tick_at, last_tick_at, last_error, removed_at, ticker
   )
-  SELECT * FROM unnest(
+  SELECT *, $22::text FROM unnest(
     $1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::date[], $7::float8[],
     $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::int[], $14::text[],
     $15::jsonb[], $16::timestamptz[], $17::timestamptz[], $18::timestamptz[], $19::timestamptz[],
     $20::text[], $21::timestamptz[]
   )
-  ON CONFLICT (exchange, tradingsymbol) DO UPDATE SET
+  ON CONFLICT (exchange, tradingsymbol, ticker) DO UPDATE SET
     instrument_token = excluded.instrument_token,
     segment = excluded.segment,
     symbol = excluded.symbol,
@@ -70,7 +87,8 @@ const SAVE = `
   WHERE s IS DISTINCT FROM excluded`
 
 const FORGET_REMOVED = `
-  DELETE FROM instrument_subscriptions WHERE status = 'removed' AND removed_at < $1`
+  DELETE FROM instrument_subscriptions
+  WHERE status = 'removed' AND removed_at < $1 AND ticker = $2`
 
 function parameters(rows: readonly StoredSubscription[]): string[] {
   return [

@@ -1,5 +1,5 @@
 import { beforeAll, beforeEach, expect, it } from 'vitest'
-import { STORE_ROWS_PER_STATEMENT } from '../../src/limits.ts'
+import { STORE_ROWS_PER_PAGE } from '../../src/limits.ts'
 import type { Instrument } from '../../src/market/instrument.ts'
 import { createInstrumentStore } from '../../src/postgres/instrument-store.ts'
 import { migrate } from '../../src/postgres/migrate.ts'
@@ -117,8 +117,8 @@ await describeStores('the instrument master', (store) => {
     expect(await current()).toEqual([{ ...call, lotSize: 75 }])
   })
 
-  it('takes a whole dump', async () => {
-    const dump = Array.from({ length: STORE_ROWS_PER_STATEMENT * 3 + 7 }, (_, n) => ({
+  it('takes a whole dump, and reads it page by page', async () => {
+    const dump = Array.from({ length: 2 * STORE_ROWS_PER_PAGE + 7 }, (_, n) => ({
       ...call,
       token: n + 1,
       tradingsymbol: `NIFTY26NOV${String(n).padStart(5, '0')}PE`,

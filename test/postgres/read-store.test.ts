@@ -1,5 +1,6 @@
 /** The API's reads over rows that the writer itself has written, on every kind of store. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { LogSet } from '../../src/backend/ingest/log-set.ts'
 import { startIngest } from '../../src/backend/ingest/start-ingest.ts'
 import type { BackendReads } from '../../src/backend/ports.ts'
 import { systemClock } from '../../src/kit/clock.ts'
@@ -269,7 +270,7 @@ await describeStores('the reads of the API', (store) => {
     for (let second = 0; second < 120; second += 10) log.append(packetsAt(second))
     log.append([clockAt(OPEN_MS + 2 * MINUTE_MS + 5_000)])
     const ingest = startIngest({
-      logs: [log],
+      logs: new LogSet([log]),
       stores: barStore(target, 'bars'),
       master: new InstrumentMaster(listed),
       calendar: exchangeCalendar(),

@@ -43,7 +43,7 @@ const index: StoredSubscription = {
 }
 
 await describeStores('the table of subscriptions', (store) => {
-  const subscriptions = () => createSubscriptionStore(store().pool)
+  const subscriptions = (ticker = 't1') => createSubscriptionStore(store().pool, ticker)
 
   beforeAll(async () => {
     const client = await store().connect()
@@ -90,5 +90,25 @@ await describeStores('the table of subscriptions', (store) => {
     await subscriptions().save([removed, recent, index])
     expect(await subscriptions().forgetRemoved(3_000)).toBe(1)
     expect(await subscriptions().load()).toEqual([recent, index])
+  })
+
+  it('keeps the rows of tickers apart, also of one instrument', async () => {
+    const [first, second] = [subscriptions('t1'), subscriptions('t2')]
+    const removed = { ...call, status: 'removed' as const, removedAtMs: 2_000 }
+    await first.save([call, index])
+    expect(await second.load()).toEqual([])
+    await second.save([removed])
+    expect(await first.load()).toEqual([call, index])
+    expect(await second.load()).toEqual([removed])
+    expect(await first.forgetRemoved(3_000)).toBe(0)
+    expect(await second.forgetRemoved(3_000)).toBe(1)
+  })
+
+  it('gives rows without a ticker to the first that reads them', async () => {
+    await subscriptions('t1').save([{ ...call, mode: 'ltp' }])
+    await subscriptions('').save([call, index])
+    expect(await subscriptions('t1').load()).toEqual([{ ...call, mode: 'ltp' }, index])
+    expect(await subscriptions('t2').load()).toEqual([call])
+    expect(await subscriptions('t3').load()).toEqual([])
   })
 })

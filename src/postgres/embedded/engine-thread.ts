@@ -1,20 +1,39 @@
 /**
  * The engine's thread as the main thread holds it: started, watched, connected to, closed.
  *
- * Nothing can interrupt a running statement, so one that takes too long costs the whole thread, just
- * as a dead engine does; whoever holds this starts another.
+ * A running statement can be cancelled only from within. One that takes too long all the same costs
+ * the whole thread, just as a dead engine does; whoever holds this starts another.
  */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import type { Clock } from '../../kit/clock.ts'
 import {
   EMBEDDED_CLOSE_TIMEOUT_MS,
   EMBEDDED_OPEN_TIMEOUT_MS,
+  EMBEDDED_OUTSIDE_OVERRUN_MS,
   EMBEDDED_STATEMENT_MAX_MS,
+  EMBEDDED_WATCH_PERIOD_MS,
 } from '../../limits.ts'
-import type { EngineData, FromEngine, ToEngine } from './engine-protocol.ts'
+import {
+  ACTIVITY,
+  ACTIVITY_BYTES,
+  type EngineData,
+  type FromEngine,
+  type ToEngine,
+  type Unread,
+} from './engine-protocol.ts'
 
-/** How often the watch looks at the engine. */
-const WATCHES_PER_STATEMENT = 8
+/** A statement did not end, and the thread was ended because of it. */
+export class StatementOverrunError extends Error {
+  override readonly name = 'StatementOverrunError'
+  readonly code = 'STATEMENT_OVERRUN'
+  readonly isOutside: boolean
+
+  constructor(isOutside: boolean, limitMs: number) {
+    const whose = isOutside ? 'a statement of another program' : 'a statement'
+    super(`${whose} took longer than ${limitMs} ms`)
+    this.isOutside = isOutside
+  }
+}
 
 export class EngineThread {
   /** Settles when the thread has ended, with the reason; undefined after `close`. */
@@ -34,7 +53,7 @@ export class EngineThread {
   }
 
   private constructor(folder: string, clock: Clock) {
-    const data: EngineData = { folder, activity: new SharedArrayBuffer(4) }
+    const data: EngineData = { folder, activity: new SharedArrayBuffer(ACTIVITY_BYTES) }
     this.#clock = clock
     this.#activity = new Int32Array(data.activity)
     this.#worker = new Worker(new URL('./engine-worker.js', import.meta.url), { workerData: data })
@@ -46,10 +65,10 @@ export class EngineThread {
     })
   }
 
-  /** A new client's end of its connection. */
-  connect(isOutside: boolean): MessagePort {
+  /** A new client's end of its connection; `unread` where the client is a program that is not ours. */
+  connect(unread?: Unread): MessagePort {
     const { port1, port2 } = new MessageChannel()
-    this.#say({ kind: 'connect', port: port2, isOutside }, [port2])
+    this.#say({ kind: 'connect', port: port2, unread }, [port2])
     return port1
   }
 
@@ -96,17 +115,24 @@ export class EngineThread {
 
   #watch(): void {
     let seen = 0
-    let looksWithoutChange = 0
-    const stop = this.#clock.every(EMBEDDED_STATEMENT_MAX_MS / WATCHES_PER_STATEMENT, () => {
-      const count = Atomics.load(this.#activity, 0)
+    let busyMs = 0
+    const stop = this.#clock.every(EMBEDDED_WATCH_PERIOD_MS, () => {
+      const count = Atomics.load(this.#activity, ACTIVITY.statements)
       const isStillBusy = count === seen && Math.abs(count % 2) === 1
-      looksWithoutChange = isStillBusy ? looksWithoutChange + 1 : 0
+      // Looks are counted, not time: a machine that slept has not worked meanwhile.
+      busyMs = isStillBusy ? busyMs + EMBEDDED_WATCH_PERIOD_MS : 0
       seen = count
-      if (looksWithoutChange < WATCHES_PER_STATEMENT) return
-      this.#failure ??= new Error(`a statement took longer than ${EMBEDDED_STATEMENT_MAX_MS} ms`)
-      void this.#worker.terminate()
+      this.#endOverrun(busyMs)
     })
     void this.ended.then(stop)
+  }
+
+  #endOverrun(busyMs: number): void {
+    const isOutside = Atomics.load(this.#activity, ACTIVITY.isOutside) === 1
+    const limitMs = isOutside ? EMBEDDED_OUTSIDE_OVERRUN_MS : EMBEDDED_STATEMENT_MAX_MS
+    if (busyMs < limitMs) return
+    this.#failure ??= new StatementOverrunError(isOutside, limitMs)
+    void this.#worker.terminate()
   }
 
   #reasonOfEnd(code: number): Error | undefined {

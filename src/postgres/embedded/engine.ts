@@ -1,15 +1,25 @@
 /**
  * PGlite, PostgreSQL compiled to WebAssembly, as the gateway's engine.
  *
- * Three things that it leaves to its user are done here. When its program ends inside a statement,
- * PGlite would call the dead program again for ever: the first exit that is no SQL error makes the
- * engine dead. No background process makes checkpoints, so the write-ahead log would grow without
- * end: `checkpointIfDue` does. And its usual way of answering keeps a parsed copy of every answer:
- * answers are streamed instead.
+ * What it leaves to its user is done here. When its program ends inside a statement, PGlite would
+ * call the dead program again for ever: the first exit that is no SQL error makes the engine dead.
+ * Nobody sends it a signal to cancel a statement: what it calls of ours while it works, for files and
+ * answers, raises its flag. No background process makes checkpoints, so the write-ahead log would
+ * grow without end: `checkpointIfDue` does. It reads on where its files are damaged: here that is its
+ * end. And its usual way of answering keeps a parsed copy of every answer: answers are streamed.
  */
 import { PGlite } from '@electric-sql/pglite'
 import { EMBEDDED_ANSWER_PIECE_BYTES, EMBEDDED_CHECKPOINT_WAL_BYTES } from '../../limits.ts'
+import {
+  cancelStatement,
+  type EngineModule,
+  forgetCancel,
+  onFileAccess,
+  requireShape,
+  STATEMENT_STEPS,
+} from './engine-module.ts'
 import type { Engine } from './gateway.ts'
+import { MAKE_OUTSIDE_ROLE, OWN_ROLE } from './outside-role.ts'
 import { concatBytes, firstValue, queryMessage, startupPacket } from './wire.ts'
 
 /** The engine ended inside a statement; nothing more can be asked of it. */
@@ -27,7 +37,6 @@ export class UnreadableStoreError extends Error {
 /** The engine's own way of jumping out of a statement that failed. */
 const SQL_ERROR_EXIT = 100
 
-export const EMBEDDED_USER = 'postgres'
 export const EMBEDDED_DATABASE = 'postgres'
 
 /** Beyond PGlite's own: little memory, little log, and the time zone that users read. */
@@ -37,26 +46,20 @@ const START_PARAMETERS = [
     'shared_buffers=16MB',
     'wal_buffers=1MB',
     'min_wal_size=32MB',
+    'maintenance_work_mem=16MB',
+    'log_line_prefix=%e ',
     'TimeZone=Asia/Kolkata',
   ].flatMap((setting) => ['-c', setting]),
 ]
 
-/** What PGlite calls, by name and at every statement, in the module that this class reaches into. */
-const STATEMENT_STEPS = [
-  '_PostgresMainLoopOnce',
-  '_PostgresMainLongJmp',
-  '_PostgresSendReadyForQueryIfNecessary',
-  '_pgl_pq_flush',
-] as const
-
-type EngineModule = Record<(typeof STATEMENT_STEPS)[number], () => void> & {
-  stackRestore: (stack: number) => void
-}
+const always = () => true
 
 export class PgliteEngine implements Engine {
   readonly greeting: Uint8Array
   readonly #pglite: PGlite
-  #death: EngineDeadError | undefined
+  readonly #module: EngineModule
+  #death: EngineDeadError | UnreadableStoreError | undefined
+  #mayGoOn: () => boolean = always
   #checkpointAtBytes = 0
 
   /**
@@ -65,29 +68,52 @@ export class PgliteEngine implements Engine {
    */
   static async open(folder: string): Promise<PgliteEngine> {
     const said: string[] = []
-    const onStderr = (line: string) => said.push(line) < 0
+    let listen = (line: string): void => void said.push(line)
+    const onStderr = (line: string) => {
+      listen(line)
+      return true
+    }
     const pglite = new PGlite(folder, { startParams: START_PARAMETERS, onStderr })
     try {
       await pglite.waitReady
     } catch (cause) {
       throw startFailure(said, cause)
     }
-    said.length = 0
-    return new PgliteEngine(pglite)
+    const damage = damageIn(said)
+    if (damage !== undefined) throw damage
+    const engine = new PgliteEngine(pglite)
+    listen = (line) => {
+      engine.#death ??= damageIn([line])
+    }
+    engine.#collect(queryMessage(MAKE_OUTSIDE_ROLE))
+    return engine
   }
 
-  constructor(pglite: PGlite) {
+  private constructor(pglite: PGlite) {
     this.#pglite = pglite
-    this.#watchForDeath(pglite.Module)
-    this.greeting = this.#collect(startupPacket(EMBEDDED_USER, EMBEDDED_DATABASE))
+    this.#module = requireShape(pglite.Module)
+    this.#watchForDeath(this.#module)
+    onFileAccess(this.#module, () => this.#cancelIfUnwanted())
+    this.greeting = this.#collect(startupPacket(OWN_ROLE, EMBEDDED_DATABASE))
   }
 
-  execute(messages: Uint8Array, onAnswer: (piece: Uint8Array) => void): void {
+  execute(
+    messages: Uint8Array,
+    onAnswer: (piece: Uint8Array) => void,
+    mayGoOn: () => boolean = always,
+  ): void {
     const pieces = new Pieces(onAnswer)
+    this.#mayGoOn = mayGoOn
     const run = this.#pglite.execProtocolRawStream(messages, {
       syncToFs: false,
-      onRawData: (bytes) => pieces.add(bytes),
+      onRawData: (bytes) => {
+        pieces.add(bytes)
+        this.#cancelIfUnwanted()
+      },
     })
+    this.#mayGoOn = always
+    // What was cancelled too late to notice must not cancel the next statement.
+    forgetCancel(this.#module)
     // All of it has run by now, the promise notwithstanding; what else can fail is not survivable.
     run.catch((cause: unknown) => {
       if (this.#death === undefined) throw cause
@@ -111,6 +137,10 @@ export class PgliteEngine implements Engine {
   /** Ends the session and writes a last checkpoint. */
   async close(): Promise<void> {
     if (this.#death === undefined) await this.#pglite.close()
+  }
+
+  #cancelIfUnwanted(): void {
+    if (!this.#mayGoOn()) cancelStatement(this.#module)
   }
 
   #walPositionBytes(): number {
@@ -160,6 +190,29 @@ export function startFailure(said: readonly string[], cause: unknown): unknown {
   if (reason === undefined) return cause
   if (MACHINE_TO_BLAME.test(reason)) return new Error(reason, { cause })
   return new UnreadableStoreError(reason, { cause })
+}
+
+/** A line of the engine: SQLSTATE, level, words. */
+const SAID = /^(\w{5}) \w+: +(.*)/
+const DAMAGE_STATES = new Set(['XX001', 'XX002'])
+const DAMAGE_WORDS =
+  /could not open file "(?:base|global|pg_xact|pg_multixact)\/.*No such file|could not access status of transaction/
+/**
+ * How the replay of a damaged log ends: like its orderly end (zeros), but with later changes already in
+ * the tables, whose transactions would come back to life when their numbers are used again.
+ */
+const LOG_DAMAGE_WORDS =
+  /incorrect resource manager data checksum|incorrect prev-link|invalid resource manager ID|invalid record length at .*got [1-9]|record length \d+ .*too long/
+
+/** Files that are not as the engine left them; undefined where no line speaks of that. */
+export function damageIn(said: readonly string[]): UnreadableStoreError | undefined {
+  for (const line of said) {
+    const [, state = '', words = ''] = SAID.exec(line) ?? []
+    const isDamage =
+      DAMAGE_STATES.has(state) || DAMAGE_WORDS.test(words) || LOG_DAMAGE_WORDS.test(words)
+    if (isDamage) return new UnreadableStoreError(words)
+  }
+  return undefined
 }
 
 /** The engine throws what it exits with: a bare object with a status, no Error. */

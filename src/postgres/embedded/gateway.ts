@@ -4,10 +4,14 @@
  * A client's messages are collected up to Sync, Query or Flush and run as one job, so that no other
  * client's message comes between a Bind and its Execute. A job that leaves a transaction open (or a
  * Flush, which leaves a portal open) makes its client the owner of the engine: everybody else waits,
- * in order of arrival, until the owner is done, is gone or has been idle for too long.
+ * until the owner is done, is gone or has been idle for too long.
  *
  *   job ──► owner? none, or mine ──► run ──► in transaction? yes: I own it   no: next waiting job
  *                  another's ──► wait
+ *
+ * Programs that are not ours work as a role of their own, have the engine for a bounded time, wait
+ * behind our statements, and leave no settings, no temporary tables (which would hide ours) and no locks
+ * (which would fill the lock table) behind.
  */
 import type { Clock } from '../../kit/clock.ts'
 import {
@@ -15,7 +19,12 @@ import {
   EMBEDDED_IDLE_TRANSACTION_MS,
   EMBEDDED_IDLE_TRANSACTION_OUTSIDE_MS,
   EMBEDDED_MAX_MESSAGE_BYTES,
+  EMBEDDED_OUTSIDE_HOLD_MS,
+  EMBEDDED_OUTSIDE_MAX_MESSAGE_BYTES,
+  EMBEDDED_OUTSIDE_STARTUP_MS,
+  EMBEDDED_OUTSIDE_WAIT_MS,
 } from '../../limits.ts'
+import { OUTSIDE_ROLE, OWN_ROLE } from './outside-role.ts'
 import { refusalOf } from './refused-sql.ts'
 import {
   closeStatementMessage,
@@ -36,14 +45,23 @@ import {
 export interface Engine {
   /** What a client is told when it connects: authentication, parameters, ready for query. */
   readonly greeting: Uint8Array
-  /** Runs whole messages and hands the answer out in pieces. Throws when the engine is dead. */
-  execute(messages: Uint8Array, onAnswer: (piece: Uint8Array) => void): void
+  /**
+   * Runs whole messages and hands the answer out in pieces. Throws when the engine is dead. Asks
+   * `mayGoOn` now and then while it works, and cancels the statement (SQLSTATE 57014) where not.
+   */
+  execute(
+    messages: Uint8Array,
+    onAnswer: (piece: Uint8Array) => void,
+    mayGoOn?: () => boolean,
+  ): void
   isInTransaction(): boolean
 }
 
 /** Where a client's answers go. Pieces are the receiver's own. */
 export interface ClientSink {
   send(piece: Uint8Array): void
+  /** Whether the client has left so much unread that it gets no more. */
+  isFull(): boolean
   /** Closes the connection after what was sent. */
   end(): void
 }
@@ -77,18 +95,25 @@ interface Job {
   readonly bytes: Uint8Array
   /** A Flush: the client goes on with the same portal. */
   readonly keepsEngine: boolean
+  /** Monotonic. */
+  readonly sinceMs: number
 }
 
 const ENDS_A_JOB = new Set(['S', 'Q', 'F', 'H'])
 /** Password and COPY data, which nobody asked for. */
 const IGNORED = new Set(['p', 'd', 'c', 'f'])
-const UNDO_SETTINGS = 'RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL'
+const BECOME_OUTSIDE = `SET SESSION AUTHORIZATION ${OUTSIDE_ROLE}`
+const UNDO_OUTSIDE = `SET SESSION AUTHORIZATION ${OWN_ROLE}; RESET ROLE; RESET ALL; CLOSE ALL; UNLISTEN *; DISCARD TEMP; SELECT pg_advisory_unlock_all()`
 
 export class Gateway {
   readonly #engine: Engine
   readonly #clock: Clock
   readonly #waiting: Job[] = []
   #owner: Client | undefined
+  /** Monotonic: how long the client from outside that has the engine may keep it. */
+  #holdUntilMs = 0
+  #ranOutsideLast = false
+  #cancelNextDrain: (() => void) | undefined
   #cancelIdleTimer: (() => void) | undefined
   #clientsSeen = 0
 
@@ -107,12 +132,17 @@ export class Gateway {
       prefix: `c${++this.#clientsSeen}_`,
       sink,
       isOutside: options.isOutside,
-      reader: new FrameReader(EMBEDDED_MAX_MESSAGE_BYTES),
+      reader: new FrameReader(
+        options.isOutside ? EMBEDDED_OUTSIDE_MAX_MESSAGE_BYTES : EMBEDDED_MAX_MESSAGE_BYTES,
+      ),
       statements: new Set(),
       state: 'starting',
       batch: [],
       refusal: undefined,
       waitingJobs: 0,
+    }
+    if (options.isOutside) {
+      this.#clock.after(EMBEDDED_OUTSIDE_STARTUP_MS, () => this.#endSilent(client))
     }
     return {
       receive: (chunk) => this.#receive(client, chunk),
@@ -146,7 +176,7 @@ export class Gateway {
     if (startup.kind === 'encryption') {
       client.sink.send(Uint8Array.of(0x4e))
     } else if (startup.kind === 'cancel') {
-      // Nothing can interrupt the engine.
+      // What it asks for is read after the statement that it wants to cancel.
       this.#end(client)
     } else if (startup.majorVersion !== 3) {
       this.#dismiss(client, '08P01', `protocol version ${startup.majorVersion} is not supported`)
@@ -164,7 +194,18 @@ export class Gateway {
     const sql = sqlOf(message)
     if (sql !== undefined) client.refusal ??= refusalOf(sql)
     client.batch.push(withOwnStatement(client, message))
-    if (ENDS_A_JOB.has(message.type)) this.#submit(takeJob(client, message.type === 'H'))
+    if (ENDS_A_JOB.has(message.type)) this.#submit(this.#takeJob(client, message))
+  }
+
+  #takeJob(client: Client, last: FrontendMessage): Job {
+    const { batch, refusal } = client
+    client.batch = []
+    client.refusal = undefined
+    const job = { client, sinceMs: this.#clock.elapsedMs() }
+    if (refusal !== undefined) {
+      return { ...job, bytes: refusedMessage(refusal), keepsEngine: false }
+    }
+    return { ...job, bytes: concatBytes(batch), keepsEngine: last.type === 'H' }
   }
 
   #submit(job: Job): void {
@@ -177,45 +218,93 @@ export class Gateway {
     }
   }
 
+  #endSilent(client: Client): void {
+    if (client.state === 'starting') this.#dismiss(client, '08P01', 'no startup packet came')
+  }
+
   #enqueue(job: Job): void {
     job.client.waitingJobs++
     this.#waiting.push(job)
   }
 
   #drain(): void {
-    for (let job = this.#nextJob(); job !== undefined; job = this.#nextJob()) this.#run(job)
+    for (;;) {
+      this.#endOverdue()
+      const at = this.#nextIndex()
+      const [job] = at < 0 ? [] : this.#waiting.splice(at, 1)
+      if (job === undefined) break
+      this.#run(job)
+      // The messages of the program's own clients may have come meanwhile: they are to be seen first.
+      if (job.client.isOutside && this.#waiting.length > 0) {
+        this.#drainLater()
+        break
+      }
+    }
+    this.#watchOwner()
+  }
+
+  #drainLater(): void {
+    this.#cancelNextDrain ??= this.#clock.after(0, () => {
+      this.#cancelNextDrain = undefined
+      this.#drain()
+    })
+  }
+
+  #watchOwner(): void {
     const owner = this.#owner
     if (owner === undefined || this.#cancelIdleTimer !== undefined) return
     const limitMs = owner.isOutside
-      ? EMBEDDED_IDLE_TRANSACTION_OUTSIDE_MS
+      ? Math.min(EMBEDDED_IDLE_TRANSACTION_OUTSIDE_MS, this.#holdLeftMs())
       : EMBEDDED_IDLE_TRANSACTION_MS
     this.#cancelIdleTimer = this.#clock.after(limitMs, () => this.#endIdle(owner))
   }
 
-  /** The oldest job that may run now. */
-  #nextJob(): Job | undefined {
+  #holdLeftMs(): number {
+    return Math.max(0, this.#holdUntilMs - this.#clock.elapsedMs())
+  }
+
+  /** The job that may run now, the program's own first; -1 where there is none. */
+  #nextIndex(): number {
     const owner = this.#owner
-    if (owner === undefined) return this.#waiting.shift()
-    const index = this.#waiting.findIndex((job) => job.client === owner)
-    return index < 0 ? undefined : this.#waiting.splice(index, 1)[0]
+    if (owner !== undefined) return this.#waiting.findIndex(({ client }) => client === owner)
+    const own = this.#waiting.findIndex(({ client }) => !client.isOutside)
+    const outside = this.#waiting.findIndex(({ client }) => client.isOutside)
+    if (own < 0 || outside < 0) return Math.max(own, outside)
+    return this.#isOutsidesTurn(this.#waiting[outside]) ? outside : own
+  }
+
+  /** A busy program does not shut others out for good, but between two of theirs comes one of its own. */
+  #isOutsidesTurn(job: Job | undefined): boolean {
+    if (job === undefined || this.#ranOutsideLast) return false
+    return this.#clock.elapsedMs() - job.sinceMs >= EMBEDDED_OUTSIDE_WAIT_MS
   }
 
   #run({ client, bytes, keepsEngine }: Job): void {
     client.waitingJobs--
     this.#stopIdleTimer()
-    this.#engine.execute(bytes, (piece) => {
-      if (client.state !== 'ended') client.sink.send(piece)
-    })
+    this.#ranOutsideLast = client.isOutside
+    if (client.isOutside) this.#runOutside(client, bytes)
+    else this.#engine.execute(bytes, (piece) => answer(client, piece))
     if (keepsEngine || this.#engine.isInTransaction()) {
       this.#owner = client
     } else {
       this.#release(client)
     }
+    if (client.sink.isFull()) this.#dismiss(client, '53400', 'the answer was not read in time')
+  }
+
+  #runOutside(client: Client, bytes: Uint8Array): void {
+    if (this.#owner === undefined) {
+      this.#holdUntilMs = this.#clock.elapsedMs() + EMBEDDED_OUTSIDE_HOLD_MS
+      this.#runSilently(queryMessage(BECOME_OUTSIDE))
+    }
+    const mayGoOn = () => this.#holdLeftMs() > 0 && !client.sink.isFull()
+    this.#engine.execute(bytes, (piece) => answer(client, piece), mayGoOn)
   }
 
   #release(client: Client): void {
     this.#owner = undefined
-    if (client.isOutside) this.#runSilently(queryMessage(UNDO_SETTINGS))
+    if (client.isOutside) this.#runSilently(queryMessage(UNDO_OUTSIDE))
   }
 
   /** Ends the client: what it began is undone, what it prepared is dropped, the next may run. */
@@ -236,8 +325,16 @@ export class Gateway {
 
   #endIdle(owner: Client): void {
     this.#cancelIdleTimer = undefined
-    if (this.#owner !== owner) return
+    if (this.#owner !== owner || this.#endOverdue()) return
     this.#dismiss(owner, '25P03', 'terminating connection: a transaction was idle for too long')
+  }
+
+  /** Asked before every job: a busy client's next one may be here before any timer has its turn. */
+  #endOverdue(): boolean {
+    const owner = this.#owner
+    if (owner?.isOutside !== true || this.#holdLeftMs() > 0) return false
+    this.#dismiss(owner, '25P03', 'terminating connection: a transaction was open for too long')
+    return true
   }
 
   #takeEngineFrom(owner: Client): void {
@@ -254,7 +351,8 @@ export class Gateway {
       closeStatementMessage(client.prefix + name),
     )
     client.statements.clear()
-    this.#enqueue({ client, bytes: concatBytes([...closing, syncMessage()]), keepsEngine: false })
+    const bytes = concatBytes([...closing, syncMessage()])
+    this.#enqueue({ client, bytes, keepsEngine: false, sinceMs: this.#clock.elapsedMs() })
   }
 
   #forgetJobs(client: Client): void {
@@ -272,12 +370,8 @@ export class Gateway {
   }
 }
 
-function takeJob(client: Client, keepsEngine: boolean): Job {
-  const { batch, refusal } = client
-  client.batch = []
-  client.refusal = undefined
-  if (refusal === undefined) return { client, bytes: concatBytes(batch), keepsEngine }
-  return { client, bytes: refusedMessage(refusal), keepsEngine: false }
+function answer({ state, sink }: Client, piece: Uint8Array): void {
+  if (state !== 'ended' && !sink.isFull()) sink.send(piece)
 }
 
 /** Makes the engine itself refuse, so that an open transaction fails as it would anywhere. */

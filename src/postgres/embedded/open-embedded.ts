@@ -2,9 +2,10 @@
  * The embedded store: a PostgreSQL engine inside this process, for use where nobody has set up a
  * server. It is spoken to through streams that the `pg` driver takes for sockets.
  *
- * A store that a crash of the machine left behind, or that does not open, is set aside and a new one
- * is begun; the caller fills it again from the journal. A dead engine is started anew, and clients
- * connect again as they would to a restarted server.
+ * A store that a crash of the machine left behind, that does not open or was found damaged, is set
+ * aside and a new one is begun; the caller fills it again from the journal. A dead engine is started
+ * anew, and clients connect again as they would to a restarted server. Damage that shows while the
+ * store is in use ends it (`lost`): whoever opens it again gets a new one.
  */
 import type { Duplex } from 'node:stream'
 import { backoffDelayMs } from '../../kit/backoff.ts'
@@ -12,13 +13,17 @@ import type { Clock } from '../../kit/clock.ts'
 import { acquireFolderLock } from '../../kit/folder-lock.ts'
 import type { Log } from '../../kit/log.ts'
 import { Releasers } from '../../kit/releasers.ts'
-import { EMBEDDED_RESTART_FIRST_MS, EMBEDDED_RESTART_MAX_MS } from '../../limits.ts'
+import {
+  EMBEDDED_OUTSIDE_PAUSE_MS,
+  EMBEDDED_RESTART_FIRST_MS,
+  EMBEDDED_RESTART_MAX_MS,
+} from '../../limits.ts'
 import type { UnreadableStoreError } from './engine.ts'
-import { EngineThread } from './engine-thread.ts'
+import { EngineThread, StatementOverrunError } from './engine-thread.ts'
 import { PortStream } from './port-stream.ts'
 import { BUILT_SEED, copySeed, prepareSeed } from './seed.ts'
 import { StoreFolder, type Unclean } from './store-folder.ts'
-import { openTcpDoor } from './tcp-door.ts'
+import { openTcpDoor, type Room } from './tcp-door.ts'
 
 export interface EmbeddedOptions {
   /** Made where it does not exist; belongs to this store alone. */
@@ -47,10 +52,19 @@ export interface EmbeddedStore {
   /** The TCP port, where one was asked for. */
   readonly tcpPort: number | undefined
   readonly dataDir: string
+  /** Resolves when the store is found damaged while in use: close it and open it again. */
+  readonly lost: Promise<StoreLostError>
   /** A connection for `new pg.Client({ stream })`; it fails like a socket while the engine is away. */
   connectStream(): Duplex
   /** Ends all connections and the engine, and syncs the files. Twice is fine. */
   close(): Promise<void>
+}
+
+/** The store is damaged, which showed while it was in use; opened again, it is set aside. */
+export class StoreLostError extends Error {
+  override readonly name = 'StoreLostError'
+  readonly code = 'store_lost'
+  readonly retryable = true
 }
 
 /**
@@ -77,7 +91,7 @@ async function open(options: EmbeddedOptions, releasers: Releasers): Promise<Emb
   const supervisor = new EngineSupervisor(thread, folder, options)
   releasers.push('engine', () => supervisor.close())
   const door =
-    tcpPort === undefined ? undefined : await openTcpDoor(tcpPort, () => supervisor.connect(true))
+    tcpPort === undefined ? undefined : await openTcpDoor(tcpPort, supervisor.outside(), clock)
   if (door !== undefined) releasers.push('TCP port', () => door.close())
   return {
     unclean,
@@ -85,7 +99,8 @@ async function open(options: EmbeddedOptions, releasers: Releasers): Promise<Emb
     setAside,
     tcpPort: door?.port,
     dataDir,
-    connectStream: () => supervisor.connect(false),
+    lost: supervisor.lost,
+    connectStream: () => supervisor.connect(),
     close: () => releasers.release(),
   }
 }
@@ -105,6 +120,8 @@ async function openEngine(
   if (unclean === 'machine') {
     return giveUp(options, folder, 'the machine went down while the store was open')
   }
+  const damage = await folder.damage()
+  if (damage !== undefined) return giveUp(options, folder, `the store is damaged: ${damage}`)
   await folder.markOpen()
   try {
     const thread = await EngineThread.start(folder.clusterPath, options.clock)
@@ -145,6 +162,7 @@ async function openNew(
 
 /** Keeps one engine running until it is closed. */
 class EngineSupervisor {
+  readonly lost: Promise<StoreLostError>
   readonly #folder: StoreFolder
   readonly #clock: Clock
   readonly #log: EmbeddedOptions['log']
@@ -155,17 +173,41 @@ class EngineSupervisor {
   #restarting: Promise<void> = Promise.resolve()
   #endPause: () => void = () => undefined
   #closing: Promise<void> | undefined
+  #tellLost: (error: StoreLostError) => void = () => undefined
+  #isLost = false
+  /** Monotonic: until then nobody is let in from outside. */
+  #outsideFromMs = 0
 
   constructor(thread: EngineThread, folder: StoreFolder, { clock, log }: EmbeddedOptions) {
     this.#folder = folder
     this.#clock = clock
     this.#log = log
+    this.lost = new Promise((resolve) => {
+      this.#tellLost = resolve
+    })
     this.#adopt(thread)
   }
 
-  connect(isOutside: boolean): Duplex {
+  connect(): PortStream {
     const thread = this.#closing === undefined ? this.#thread : undefined
-    return new PortStream(thread?.connect(isOutside))
+    return new PortStream(thread?.connect())
+  }
+
+  /** The same for programs that are not ours. */
+  outside(): Room {
+    return {
+      closedBecause: () => this.#closedBecause(),
+      connectStream: () => {
+        const unread = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)
+        return new PortStream(this.#thread?.connect(unread), unread)
+      },
+    }
+  }
+
+  #closedBecause(): string | undefined {
+    if (this.#thread === undefined) return 'the embedded store is starting'
+    if (this.#clock.elapsedMs() >= this.#outsideFromMs) return undefined
+    return 'a statement of another program took too long and could not be cancelled; wait half a minute'
   }
 
   close(): Promise<void> {
@@ -177,6 +219,7 @@ class EngineSupervisor {
     this.#endPause()
     await this.#restarting
     const isInOrder = (await this.#thread?.close()) ?? false
+    if (this.#isLost) return
     if (isInOrder) await this.#folder.markClosed()
     else this.#log.warn('Embedded store closed without its last checkpoint')
   }
@@ -190,14 +233,31 @@ class EngineSupervisor {
   #ended(reason: Error | undefined): void {
     if (this.#closing !== undefined) return
     this.#thread = undefined
-    const livedMs = this.#clock.elapsedMs() - this.#startedAtMs
-    if (livedMs > EMBEDDED_RESTART_MAX_MS) this.#attempts = 0
+    const isOutside = reason instanceof StatementOverrunError && reason.isOutside
+    if (isUnreadable(reason)) {
+      this.#restarting = this.#lose(reason)
+      return
+    }
+    const nowMs = this.#clock.elapsedMs()
+    if (isOutside) this.#outsideFromMs = nowMs + EMBEDDED_OUTSIDE_PAUSE_MS
+    if (isOutside || nowMs - this.#startedAtMs > EMBEDDED_RESTART_MAX_MS) this.#attempts = 0
     this.#log.error({ err: reason }, 'Embedded store engine ended, starting it again')
     this.#restarting = this.#restart()
   }
 
+  async #lose({ message }: Error): Promise<void> {
+    this.#isLost = true
+    this.#log.error({ reason: message }, 'Embedded store is damaged')
+    try {
+      await this.#folder.markDamaged(message)
+    } catch (err) {
+      this.#log.error({ err }, 'Embedded store could not be marked as damaged')
+    }
+    this.#tellLost(new StoreLostError(`the embedded store is damaged: ${message}`))
+  }
+
   async #restart(): Promise<void> {
-    while (this.#closing === undefined && this.#thread === undefined) {
+    while (this.#closing === undefined && this.#thread === undefined && !this.#isLost) {
       await this.#pause(this.#attempts++)
       if (this.#closing === undefined) await this.#tryToStart()
     }
@@ -209,6 +269,7 @@ class EngineSupervisor {
       this.#log.info('Embedded store engine started again')
     } catch (error) {
       this.#log.error({ err: error }, 'Embedded store engine did not start')
+      if (isUnreadable(error)) await this.#lose(error)
     }
   }
 

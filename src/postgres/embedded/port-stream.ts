@@ -4,16 +4,20 @@
  */
 import { Duplex } from 'node:stream'
 import type { MessagePort } from 'node:worker_threads'
+import type { Unread } from './engine-protocol.ts'
 
 type Done = (error?: Error | null) => void
 
 export class PortStream extends Duplex {
   /** Undefined where the engine is not there: connecting fails as on a closed port. */
   readonly #port: MessagePort | undefined
+  readonly #unread: Int32Array | undefined
 
-  constructor(port: MessagePort | undefined) {
+  /** @param unread where a reader that may be slow is to be told what left: see `acknowledge` */
+  constructor(port: MessagePort | undefined, unread?: Unread) {
     super()
     this.#port = port
+    this.#unread = unread === undefined ? undefined : new Int32Array(unread)
     port?.on('message', (piece: Uint8Array) => {
       this.push(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength))
     })
@@ -44,6 +48,13 @@ export class PortStream extends Duplex {
   unref(): this {
     this.#port?.unref()
     return this
+  }
+
+  /** Bytes of the answer have left this process; an engine that waits for that goes on. */
+  acknowledge(bytes: number): void {
+    if (this.#unread === undefined) return
+    Atomics.sub(this.#unread, 0, bytes)
+    Atomics.notify(this.#unread, 0)
   }
 
   override _read(): void {

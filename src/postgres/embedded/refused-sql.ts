@@ -15,7 +15,7 @@ export function refusalOf(sql: string): string | undefined {
 }
 
 /** Cheap first look: most texts hold none of these words. */
-const SUSPECT = /\b(?:copy|discard|deallocate)\b/i
+const SUSPECT = /\b(?:copy|discard|deallocate|listen)\b/i
 
 const RULES = [
   {
@@ -26,6 +26,10 @@ const RULES = [
   {
     pattern: /^copy\b.*\b(?:from|to) program\b/i,
     reason: 'the embedded store runs no programs',
+  },
+  {
+    pattern: /^listen\b/i,
+    reason: 'the embedded store has one session for all clients; LISTEN is not supported',
   },
   {
     pattern: /^(?:discard all|deallocate (?:prepare )?all)$/i,

@@ -20,7 +20,7 @@ function answerOf(engine: PgliteEngine, sql: string): string | undefined {
 }
 
 describe.skipIf(compiled === undefined)('the engine', () => {
-  const { newFolder, seed } = compiled as Compiled
+  const { newFolder, seed } = (compiled ?? {}) as Compiled
 
   async function open(): Promise<PgliteEngine> {
     const folder = join(await newFolder(), 'cluster')

@@ -4,6 +4,7 @@ import {
   EMBEDDED_CLIENT_WAITING_JOBS,
   EMBEDDED_IDLE_TRANSACTION_MS,
   EMBEDDED_IDLE_TRANSACTION_OUTSIDE_MS,
+  EMBEDDED_OUTSIDE_HOLD_MS,
 } from '../../../src/limits.ts'
 import { type Engine, Gateway } from '../../../src/postgres/embedded/gateway.ts'
 import {
@@ -74,6 +75,11 @@ class FakeClock implements Clock {
     throw new Error('the gateway has nothing periodic')
   }
 
+  /** The engine works, and no timer has its turn. */
+  workFor(ms: number): void {
+    this.#nowMs += ms
+  }
+
   advance(ms: number): void {
     this.#nowMs += ms
     for (const [task, dueMs] of [...this.#timers]) {
@@ -90,6 +96,7 @@ function setUp() {
     const answers: string[] = []
     const sink = {
       send: (piece: Uint8Array) => void answers.push(Buffer.from(piece).toString('latin1')),
+      isFull: () => false,
       end: () => void answers.push('END'),
     }
     const { receive, gone } = gateway.connect(sink, { isOutside })
@@ -115,6 +122,7 @@ describe('a client of the embedded store', () => {
     const answers: string[] = []
     const sink = {
       send: (piece: Uint8Array) => void answers.push(Buffer.from(piece).toString()),
+      isFull: () => false,
       end: () => undefined,
     }
     const client = gateway.connect(sink, { isOutside: true })
@@ -218,13 +226,29 @@ describe('a client of the embedded store', () => {
     }
   })
 
+  it('from outside is ended when its transaction is open for too long, also when it asks before any timer', () => {
+    const { engine, clock, connect } = setUp()
+    const [a, b] = [connect(true), connect()]
+    a.query('BEGIN')
+    b.query('SELECT b')
+    clock.workFor(EMBEDDED_OUTSIDE_HOLD_MS)
+    a.query('SELECT a')
+    expect(engine.ran.flat()).not.toContain('SELECT a')
+    expect(a.answers.at(-2)).toMatch(/C25P03.*open for too long/s)
+    expect(a.answers.at(-1)).toBe('END')
+    expect(b.answers).toEqual(['<SELECT b>'])
+    clock.advance(EMBEDDED_IDLE_TRANSACTION_OUTSIDE_MS)
+    expect(b.answers).toEqual(['<SELECT b>'])
+  })
+
   it('from outside leaves no settings behind', () => {
     const { engine, connect } = setUp()
     const a = connect(true)
     a.query('SET timezone = UTC')
     expect(engine.ran.flat()).toEqual([
+      'SET SESSION AUTHORIZATION outside',
       'SET timezone = UTC',
-      'RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL',
+      'SET SESSION AUTHORIZATION postgres; RESET ROLE; RESET ALL; CLOSE ALL; UNLISTEN *; DISCARD TEMP; SELECT pg_advisory_unlock_all()',
     ])
     expect(a.answers).toEqual(['<SET timezone = UTC>'])
   })

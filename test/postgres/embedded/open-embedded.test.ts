@@ -31,7 +31,7 @@ const only = async (client: pg.Client, sql: string) => {
 }
 
 describe.skipIf(compiled === undefined)('the embedded store', () => {
-  const { open, newFolder, path, seed } = compiled as Compiled
+  const { open, newFolder, path, seed } = (compiled ?? {}) as Compiled
   let store: EmbeddedStore
   let lines: LogLine[]
 
