@@ -3,13 +3,16 @@
  * one implementation (journal in process or over HTTP; embedded or PostgreSQL store).
  */
 import type { Feed, Position, TailItem } from '../contract/journal-record.ts'
-import type { InstrumentKind, OptionType } from '../market/instrument.ts'
+import type { Instrument, InstrumentKind, OptionType } from '../market/instrument.ts'
 import type { TickMode } from '../market/tick.ts'
+import type { RollableBar } from '../market/timeframe.ts'
 
 /** One producer's journal, as its readers see it. */
 export interface TickLog {
   readonly producer: string
   readonly feed: Feed
+  /** Ticks may be missing that nobody knows of: it claims no coverage. */
+  readonly isAtMostOnce?: boolean
   /** First `opened`, then every batch after `from`, live without end until `signal` aborts. */
   tail(partition: number, from: Position, signal: AbortSignal): AsyncIterable<TailItem>
   /** Tells the journal up to where this consumer has committed, so that it may delete old segments. */
@@ -41,6 +44,28 @@ export interface MinuteBarRow extends BarColumns {
   readonly exchange: string
   /** The index's (or share's) tradingsymbol. */
   readonly symbol: string
+}
+
+/**
+ * What live packets said of a minute whose row shows a broker's candle; all null where no packet came
+ * and in a settled row. Without a trade only the close is known: the price that was shown.
+ */
+export interface LiveBeneath {
+  readonly liveOpen: number | null
+  readonly liveHigh: number | null
+  readonly liveLow: number | null
+  readonly liveClose: number | null
+  readonly liveOi: number | null
+}
+
+/** A row that holds a broker's candle, with the live bar beneath it. */
+export type CandleRow<Row> = Row & LiveBeneath
+
+/** Rows that hold candles, of the three tables of bars. */
+export interface CandleRows {
+  readonly minuteBars: readonly CandleRow<MinuteBarRow>[]
+  readonly futureBars: readonly CandleRow<FutureBarRow>[]
+  readonly optionBars: readonly CandleRow<OptionBarRow>[]
 }
 
 interface DerivativeColumns extends BarColumns {
@@ -201,15 +226,23 @@ export interface SourcePosition {
 }
 
 /** Everything that changed since the last commit, as absolute values, with the move of the position. */
+/**
+ * Rows in the order of their key that are made while they are read: thousands of them at a time would
+ * cost more to keep and to collect than to make.
+ */
+export interface OrderedRows<Row> extends Iterable<Row> {
+  readonly length: number
+}
+
 export interface LiveCommit {
   readonly partition: number
-  /** What the store must hold for the commit to take effect. */
-  readonly expected: readonly SourcePosition[]
-  /** What it holds afterwards; same producers, same order. */
+  /** What the store holds afterwards. */
   readonly next: readonly SourcePosition[]
-  readonly minuteBars: readonly MinuteBarRow[]
-  readonly futureBars: readonly FutureBarRow[]
-  readonly optionBars: readonly OptionBarRow[]
+  readonly minuteBars: OrderedRows<MinuteBarRow>
+  readonly futureBars: OrderedRows<FutureBarRow>
+  readonly optionBars: OrderedRows<OptionBarRow>
+  /** Minutes that hold a candle: what packets say of them, beneath it. */
+  readonly beneath: CandleRows
   readonly metrics: readonly ExpiryMetricsRow[]
   readonly distribution: readonly DistributionRow[]
   readonly coverage: readonly CoverageRow[]
@@ -218,6 +251,15 @@ export interface LiveCommit {
   readonly due: readonly DueMinute[]
   readonly deadLetters: readonly DeadLetterRow[]
 }
+
+/**
+ * Sends what was prepared, once.
+ *
+ * @param expected what the store must hold for it to take effect; the producers of `next`, in its order
+ */
+export type PreparedCommit = (
+  expected: readonly SourcePosition[],
+) => Promise<'committed' | 'superseded'>
 
 /** A flat row of a minute that turned out not to be covered. */
 export interface BarKey extends BarIdentity {
@@ -258,8 +300,35 @@ export interface FinalCommit {
   readonly due: readonly DueMinute[]
 }
 
+/** The start of a stored interval of coverage. */
+export interface CoverageKey {
+  readonly exchange: string
+  readonly tradingsymbol: string
+  readonly fromMs: number
+}
+
+/** A gap of which nothing is missing any more. */
+export interface RepairedGap {
+  readonly id: string
+  readonly producer: string
+  readonly partition: number
+  /** Minutes of all its instruments that it touched. */
+  readonly rows: number
+}
+
+/** A part of a broker's candles, with what becomes true by it. */
+export interface CandleCommit {
+  readonly partition: number
+  readonly expected: readonly SourcePosition[]
+  readonly rows: CandleRows
+  readonly coverage: readonly CoverageRow[]
+  readonly coverageRemoved: readonly CoverageKey[]
+  readonly gapsRepaired: readonly RepairedGap[]
+  readonly due: readonly DueMinute[]
+}
+
 /** A bar as stored, of any of the three tables. */
-export interface StoredBar extends BarColumns {
+export interface StoredBar extends BarColumns, LiveBeneath {
   readonly kind: InstrumentKind
   readonly exchange: string | null
   readonly tradingsymbol: string
@@ -289,11 +358,31 @@ export interface PartitionStore {
   claim(producers: readonly string[]): Promise<PartitionClaim>
   /** Positions as stored now, without raising anything. */
   positions(producers: readonly string[]): Promise<readonly SourcePosition[]>
-  commit(commit: LiveCommit): Promise<'committed' | 'superseded'>
+  /**
+   * Puts the commit into the store's own form, so that its rows can go before it is sent. Throws
+   * RangeError on a figure that cannot be stored.
+   */
+  prepare(commit: LiveCommit): PreparedCommit
   finalise(commit: FinalCommit): Promise<'committed' | 'superseded'>
+  /** Rows that stand above a candle (settled, or live and complete) are left alone. */
+  writeCandles(commit: CandleCommit): Promise<'committed' | 'superseded'>
 
   loadCoverage(sinceMs: number): Promise<readonly CoverageRow[]>
   loadOpenGaps(): Promise<readonly FeedGapRow[]>
+  /** Gaps of this partition by id, whatever became of them. */
+  loadGaps(ids: readonly string[]): Promise<readonly FeedGapRow[]>
+  /** Intervals of any source that overlap or touch [fromMs, toMs], by start. */
+  loadCoverageOf(
+    bars: readonly Pick<BarIdentity, 'exchange' | 'tradingsymbol'>[],
+    fromMs: number,
+    toMs: number,
+  ): Promise<readonly CoverageRow[]>
+  /** Minutes in [fromMs, toMs] of which metrics of a series of the underlying are stored. */
+  loadSeriesMinutes(
+    symbol: string,
+    fromMs: number,
+    toMs: number,
+  ): Promise<readonly { readonly expiry: string; readonly minuteMs: number }[]>
   loadLedger(producer: string, sinceMs: number): Promise<readonly LedgerRow[]>
   loadDue(): Promise<readonly DueMinute[]>
   /** Stored bars at exactly these minutes. */
@@ -374,6 +463,81 @@ export interface OptionDay {
   readonly previousClose: number | null
 }
 
+/** A stored bar of one minute or longer; rupees. */
+export interface SpanBar extends RollableBar {
+  /** Of options only. */
+  readonly iv: number | null
+  readonly delta: number | null
+  /** Minutes that it is made of. */
+  readonly minutes: number
+  /** Null while one of them is open. */
+  readonly complete: boolean | null
+}
+
+/** Lengths of bars that the store makes; all others are made of these. */
+export type SpanLength = '1m' | '5m' | '15m' | '1d'
+
+/** One strike of a series that is or was listed; a side that never was is null. */
+export interface ListedStrike {
+  readonly strike: number
+  readonly call: string | null
+  readonly put: string | null
+}
+
+export interface AtmMinute {
+  readonly minuteMs: number
+  readonly atmStrike: number | null
+}
+
+/** What can be read of both sides of a strike; `volume` is the minute's, all else stands at its end. */
+export type StrikeFigure =
+  | 'ltp'
+  | 'oi'
+  | 'oi_change'
+  | 'iv'
+  | 'delta'
+  | 'gamma'
+  | 'theta'
+  | 'vega'
+  | 'volume'
+
+export interface StrikeMinute {
+  readonly minuteMs: number
+  readonly strike: number
+  readonly call: number | null
+  readonly put: number | null
+}
+
+/** A gap as one, also where it touches several partitions. */
+export interface GapEntry {
+  readonly id: string
+  readonly producer: string
+  readonly account: string | null
+  readonly connection: number | null
+  readonly reason: string
+  readonly status: FeedGapRow['status']
+  readonly fromMs: number
+  readonly toMs: number | null
+  readonly instruments: number
+  /** The first ones by name. */
+  readonly tradingsymbols: readonly string[]
+  readonly rows: number | null
+  readonly error: string | null
+  readonly openedAtMs: number
+  readonly closedAtMs: number | null
+  readonly repairedAtMs: number | null
+}
+
+/** Gaps that touch [fromMs, toMs). */
+export interface GapQuery {
+  readonly fromMs: number
+  readonly toMs: number
+  readonly status: FeedGapRow['status'] | undefined
+  readonly tradingsymbol: string | undefined
+  /** The newest so many. */
+  readonly limit: number
+}
+
 export interface LedgerSums {
   /** First minute that is counted; null where there is none. */
   readonly sinceMs: number | null
@@ -405,6 +569,8 @@ export interface StoreDescription {
   readonly kind: 'pglite' | 'postgresql' | 'timescaledb'
   /** The server's own version. */
   readonly version: string
+  /** Why the store was begun anew at this start, to be filled from the journal; null where it was not. */
+  readonly rebuiltBecause: string | null
 }
 
 /** What the API reads from the store. Every read is bounded in time or rows; a failed one rejects. */
@@ -430,6 +596,36 @@ export interface BackendReads {
     toMs: number,
     limit: number,
   ): Promise<readonly ExpiryMetricsRow[]>
+  /** Bars that open in [fromMs, toMs), ascending, at most `limit`. */
+  bars(
+    of: BarIdentity,
+    length: SpanLength,
+    fromMs: number,
+    toMs: number,
+    limit: number,
+  ): Promise<readonly SpanBar[]>
+  /** Everything that was ever listed under the name, the newest first; one for each exchange. */
+  everListed(tradingsymbol: string): Promise<readonly Instrument[]>
+  /** Strikes of a series that were ever listed, ascending. */
+  listedStrikes(symbol: string, expiry: string): Promise<readonly ListedStrike[]>
+  /** The ATM strike of each stored minute of a series in [fromMs, toMs), ascending, at most `limit`. */
+  atmStrikes(
+    symbol: string,
+    expiry: string,
+    fromMs: number,
+    toMs: number,
+    limit: number,
+  ): Promise<readonly AtmMinute[]>
+  /** A figure of strikes of a series in [fromMs, toMs), in no order. */
+  strikeFigures(
+    series: Pick<StoredSeries, 'symbol' | 'expiry'>,
+    strikes: readonly ListedStrike[],
+    figure: StrikeFigure,
+    fromMs: number,
+    toMs: number,
+  ): Promise<readonly StrikeMinute[]>
+  /** Newest first. */
+  gaps(query: GapQuery): Promise<readonly GapEntry[]>
   /** The newest row of each table, per index (by its tradingsymbol) or underlying. */
   newestRows(
     indices: readonly string[],

@@ -7,7 +7,7 @@
  */
 import { API_CHAIN_REBUILD_MS, API_CHAIN_WINDOWS_KEPT, API_CHAINS_KEPT } from '../../limits.ts'
 import { floorToMinute } from '../../market/ist.ts'
-import type { LiveChain } from '../chain/live-chains.ts'
+import type { LiveChain } from '../chain/live-series.ts'
 import {
   chainAgeMs,
   type PresentedChain,

@@ -1,14 +1,9 @@
 /** Every refusal in one shape, whoever raises it: a route, the validation, the framework, the parser. */
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ErrorCode } from '../../contract/api/error.ts'
+import type { KnownPaths } from '../../contract/api/known-paths.ts'
 import type { Log } from '../../kit/log.ts'
 import { ApiError } from './api-error.ts'
-
-/** A route that exists, as `GET /subscriptions/:token`. */
-export interface KnownRoute {
-  readonly method: string
-  readonly url: string
-}
 
 const CODES: Readonly<Record<number, ErrorCode>> = {
   401: 'unauthorized',
@@ -30,12 +25,12 @@ const MESSAGES: Readonly<Record<string, string>> = {
 
 export function answerErrors(
   app: FastifyInstance,
-  routes: readonly KnownRoute[],
+  paths: KnownPaths,
   log: Pick<Log, 'error'>,
 ): void {
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply, log))
   app.setNotFoundHandler((request, reply) => {
-    const fault = notFound(request, routes)
+    const fault = notFound(request, paths)
     const { allowed } = fault.details ?? {}
     if (Array.isArray(allowed)) reply.header('allow', allowed.join(', '))
     return reply.code(fault.statusCode).send(fault.body)
@@ -72,22 +67,11 @@ function faultOf(error: unknown): ApiError {
   return new ApiError(statusCode, CODES[statusCode] ?? 'bad_request', text)
 }
 
-function notFound({ method, url }: FastifyRequest, routes: readonly KnownRoute[]): ApiError {
+function notFound({ method, url }: FastifyRequest, paths: KnownPaths): ApiError {
   const path = url.split('?', 1)[0] ?? url
-  const allowed = routes.filter((route) => matches(route.url, path)).map((route) => route.method)
+  const allowed = paths.methodsOf(path)
   if (allowed.length > 0) {
-    return new ApiError(405, 'bad_request', `${method} is not possible here.`, {
-      allowed: [...new Set(allowed)],
-    })
+    return new ApiError(405, 'bad_request', `${method} is not possible here.`, { allowed })
   }
   return new ApiError(404, 'not_found', `There is nothing at ${path.slice(0, 100)}; see /docs.`)
-}
-
-function matches(pattern: string, path: string): boolean {
-  const wanted = pattern.split('/')
-  const given = path.split('/')
-  return (
-    wanted.length === given.length &&
-    wanted.every((part, i) => (part.startsWith(':') ? given[i] !== '' : part === given[i]))
-  )
 }

@@ -18,6 +18,8 @@ export interface SeenWriter {
 
 export interface SeenParts {
   readonly store: SeenStore | undefined
+  /** Why the store was begun anew at this start; null where it was not. */
+  readonly rebuiltBecause: string | null
   readonly writers: readonly SeenWriter[]
   readonly tickers: readonly TickerSummary[]
   readonly bus: { readonly kind: 'none' | 'redis'; readonly status: 'up' | 'down' }
@@ -31,7 +33,7 @@ type HealthLevel = Health['status']
 export function checkHealth(parts: SeenParts): Health {
   return summed([
     checkStore(parts.store),
-    ...parts.writers.map((writer) => checkWriter(writer, parts.sessionOpen)),
+    ...parts.writers.map((writer) => checkWriter(writer, parts.sessionOpen, parts.rebuiltBecause)),
     ...parts.tickers.map(checkTicker),
     ...(parts.bus.kind === 'none' ? [] : [checkBus(parts.bus.status)]),
     checkGaps(parts.gapsOpen),
@@ -42,7 +44,7 @@ export function checkHealth(parts: SeenParts): Health {
 export function checkReady(parts: SeenParts): Health {
   return summed([
     checkStore(parts.store),
-    ...parts.writers.map((writer) => checkWriter({ ...writer, ageMs: 0 }, true)),
+    ...parts.writers.map((writer) => checkWriter({ ...writer, ageMs: 0 }, true, null)),
   ])
 }
 
@@ -64,7 +66,11 @@ function checkStore(store: SeenStore | undefined): Check {
   return fault('store', 'unavailable', `The store does not answer: ${store.error ?? 'no reason'}.`)
 }
 
-function checkWriter(writer: SeenWriter, sessionOpen: boolean): Check {
+function checkWriter(
+  writer: SeenWriter,
+  sessionOpen: boolean,
+  rebuiltBecause: string | null,
+): Check {
   const name = `ingest ${writer.partition}`
   const { storeError, isLoaded, ageMs } = writer
   if (storeError !== null) return fault(name, 'unavailable', `Nothing is committed: ${storeError}.`)
@@ -72,7 +78,9 @@ function checkWriter(writer: SeenWriter, sessionOpen: boolean): Check {
   const level = sessionOpen ? 'unavailable' : 'degraded'
   if (ageMs === null) return fault(name, level, 'The log has not told any time yet.')
   if (ageMs <= API_LOG_STANDS_AFTER_MS) return fine(name)
-  return fault(name, level, `The log is ${Math.round(ageMs / 1000)} s behind.`)
+  const behind = `${Math.round(ageMs / 1000)} s behind`
+  if (rebuiltBecause === null) return fault(name, level, `The log is ${behind}.`)
+  return fault(name, level, `The store is rebuilt from the log, ${behind}: ${rebuiltBecause}.`)
 }
 
 function checkTicker({ url, status, error }: TickerSummary): Check {

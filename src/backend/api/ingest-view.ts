@@ -3,7 +3,7 @@
  * run over anything that commits.
  */
 import type { Position } from '../../contract/journal-record.ts'
-import type { LatencyHistogram } from '../../kit/latency-histogram.ts'
+import type { RecentLatency } from '../../kit/recent-latency.ts'
 import type { FoldCounters } from '../ingest/partition-books.ts'
 import type { IngestCounters } from '../ingest/partition-ingest.ts'
 import type { SourcePosition } from '../ports.ts'
@@ -20,13 +20,15 @@ export interface WriterView {
   readonly books: WriterBooks | undefined
   /** Why nothing is being committed; null while all is well. */
   readonly storeError: string | null
+  /** Candles and snapshots that wait to be written. */
+  readonly writes: { readonly highWater: number }
 }
 
 export interface IngestView {
   readonly writers: readonly WriterView[]
   readonly counters: IngestCounters
-  /** Received → committed, since the start. */
-  readonly commitLatency: LatencyHistogram
+  /** Received → committed, since the start and of the last minute. */
+  readonly commitLatency: RecentLatency
 }
 
 /** Newest position of a producer's log, where it can be asked; for the lag. */

@@ -6,7 +6,7 @@ import type { InstrumentMaster } from '../../market/instrument-master.ts'
 import { canonicalSymbol } from '../../market/underlying.ts'
 import type { LatestQuote } from '../chain/latest-quote.ts'
 import { instantOf, priceChange } from '../chain/present-chain.ts'
-import { ApiError, badField } from './api-error.ts'
+import { ApiError, badField, unavailable } from './api-error.ts'
 import { type MarketView, marketNowMs } from './series-lookup.ts'
 
 /** @param names tradingsymbols or underlyings, comma-separated; undefined = every streamed one */
@@ -30,6 +30,7 @@ export function latestMarks(view: MarketView, names: string | undefined): Marks 
 }
 
 function requireInstruments(master: InstrumentMaster, names: string): Instrument[] {
+  if (master.size === 0) throw unavailable('The list of instruments is not there yet.')
   const wanted = names.split(',').map((name) => name.trim())
   if (wanted.length > API_MARKS_NAMES) {
     throw badField('symbols', `"symbols" holds more than ${API_MARKS_NAMES} names.`)
@@ -55,12 +56,13 @@ function findInstrument(master: InstrumentMaster, name: string): Instrument | un
   return index ?? master.byTradingsymbol(name)[0] ?? master.byTradingsymbol(name.toUpperCase())[0]
 }
 
-function isStale(
-  { calendar }: MarketView,
+export function isStale(
+  { calendar, chains }: MarketView,
   { segment }: Instrument,
   quote: LatestQuote | undefined,
   marketMs: number,
 ): boolean {
+  if (quote !== undefined && chains.hasEnded(quote.bars.key)) return true
   if (!calendar.isOpen(segment, marketMs)) return false
   return quote === undefined || marketMs - quote.quotedMs > TICKER_MUTE_AFTER_MS
 }

@@ -2,7 +2,7 @@
 import type { ExpiryMetricsPoint } from '../../contract/api/expiry-metrics.ts'
 import type { MarketCalendar } from '../../market/calendar.ts'
 import { formatIst } from '../../market/ist.ts'
-import { type Bucket, bucketAt, type Timeframe } from '../../market/timeframe.ts'
+import { byBucket, type Timeframe } from '../../market/timeframe.ts'
 import type { ExpiryMetricsRow } from '../ports.ts'
 
 /** @param rows ascending by minute */
@@ -13,15 +13,12 @@ export function metricsPoints(
   calendar: MarketCalendar,
 ): ExpiryMetricsPoint[] {
   const points: ExpiryMetricsPoint[] = []
-  let bucket: Bucket | undefined
-  for (const row of rows) {
-    const last = points.at(-1)
-    if (bucket !== undefined && last !== undefined && row.minuteMs < bucket.endMs) {
-      takeKnown(last, pointOf(row, bucket.startMs))
-    } else {
-      bucket = bucketAt(timeframe, row.minuteMs, segment, calendar)
-      points.push(pointOf(row, bucket.startMs))
-    }
+  const minuteOf = ({ minuteMs }: ExpiryMetricsRow) => minuteMs
+  for (const { bucket, items } of byBucket(rows, minuteOf, timeframe, segment, calendar)) {
+    const [first, ...rest] = items
+    const point = pointOf(first, bucket.startMs)
+    for (const row of rest) takeKnown(point, pointOf(row, bucket.startMs))
+    points.push(point)
   }
   return points
 }

@@ -2,14 +2,14 @@
  * Which underlying and series a request means: any spelling of a symbol, the nearest expiry where
  * none is named. What is not known is refused with what is.
  */
-import type { Feed } from '../../contract/journal-record.ts'
 import type { Clock } from '../../kit/clock.ts'
 import { hasExpired, nearestExpiry } from '../../market/expiry.ts'
 import type { InstrumentMaster, Series } from '../../market/instrument-master.ts'
 import { isCivilDate, parseApiTime } from '../../market/ist.ts'
-import { canonicalSymbol } from '../../market/underlying.ts'
+import { canonicalSymbol, underlyingOf } from '../../market/underlying.ts'
 import type { LiveChains } from '../chain/live-chains.ts'
 import type { MarketSetting } from '../chain/present-chain.ts'
+import { marketInstant } from '../market-instant.ts'
 import { ApiError, badField, namesShown, unavailable } from './api-error.ts'
 
 export interface MarketView extends MarketSetting {
@@ -17,17 +17,9 @@ export interface MarketView extends MarketSetting {
   readonly clock: Clock
 }
 
-/**
- * What time it is in the market. The broker's market runs with our clock, and a log that stands still
- * must not hold the calendar; a simulated one has its own time, known from the log alone.
- */
+/** What time it is in the market. */
 export function marketNowMs({ feed, chains, clock }: MarketView): number {
   return marketInstant(feed, chains.marketTimeMs, clock.nowMs())
-}
-
-export function marketInstant(feed: Feed, marketTimeMs: number, wallMs: number): number {
-  if (feed === 'kite') return Math.max(marketTimeMs, wallMs)
-  return marketTimeMs > 0 ? marketTimeMs : wallMs
 }
 
 /** The canonical symbol of any spelling of an underlying that is listed. */
@@ -62,6 +54,22 @@ export function requireSeries(
   if (found !== undefined) return found
   if (expiry !== undefined) requireDate('expiry', expiry)
   throw unknownExpiry(symbol, expiry, listed)
+}
+
+/** The same for what is stored: a series that has expired is not listed any more and is read all the same. */
+export function storedSeries(
+  view: MarketView,
+  symbol: string,
+  expiry: string | undefined,
+): Pick<Series, 'expiry' | 'segment'> {
+  if (expiry === undefined) return requireSeries(view, symbol, undefined)
+  requireDate('expiry', expiry)
+  return { expiry, segment: optionSegment(view, symbol) }
+}
+
+export function optionSegment({ chains }: MarketView, symbol: string): string {
+  const listed = chains.master.expiries(symbol)[0]?.segment
+  return listed ?? `${underlyingOf(symbol)?.derivativesExchange ?? 'NFO'}-OPT`
 }
 
 export function nearestSeries(view: MarketView, listed: readonly Series[]): Series | undefined {

@@ -8,6 +8,8 @@ import swaggerUi from '@fastify/swagger-ui'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import websocket from '@fastify/websocket'
 import Fastify, { type FastifyInstance, type onRequestAsyncHookHandler } from 'fastify'
+import type { EventsStatus, LedgerTotals } from '../../contract/api/backend-status.ts'
+import { KnownPaths } from '../../contract/api/known-paths.ts'
 import type { Feed } from '../../contract/journal-record.ts'
 import type { Clock } from '../../kit/clock.ts'
 import type { Log } from '../../kit/log.ts'
@@ -21,22 +23,27 @@ import type { MarketCalendar } from '../../market/calendar.ts'
 import type { LiveChains } from '../chain/live-chains.ts'
 import type { CalendarMode } from '../chain/present-chain.ts'
 import type { BackendReads } from '../ports.ts'
+import type { TickerAccess } from '../tickers/call-ticker.ts'
+import { barsRoutes } from './bars-routes.ts'
 import { chainRoutes } from './chain-routes.ts'
 import { ChainViews } from './chain-views.ts'
 import { allowOrigins } from './cors.ts'
-import { answerError, answerErrors, type KnownRoute, NOT_HTTP } from './error-answers.ts'
+import { answerError, answerErrors, NOT_HTTP } from './error-answers.ts'
+import { type ChangeableFlags, flagRoutes } from './flag-routes.ts'
+import { futuresRoutes } from './futures-routes.ts'
+import { gapsRoutes } from './gaps-routes.ts'
 import type { IngestView, LogHead } from './ingest-view.ts'
 import { servePage } from './page.ts'
 import { scraper } from './prometheus.ts'
 import { ReadGate } from './read-gate.ts'
-import { compileValidator } from './request-validation.ts'
+import { compileValidator, refuseForeignHosts } from './request-guards.ts'
 import type { MarketView } from './series-lookup.ts'
+import { seriesRoutes } from './series-routes.ts'
 import { type BusStatus, Status } from './status.ts'
 import { StatusProbe } from './status-probe.ts'
 import { statusRoutes } from './status-routes.ts'
-import { StreamHub } from './stream/stream-hub.ts'
+import { type SaidBackfill, StreamHub } from './stream/stream-hub.ts'
 import { streamRoute, streamSources } from './stream/stream-route.ts'
-import type { TickerAccess } from './ticker-client.ts'
 import { tickerRoutes } from './ticker-routes.ts'
 
 export interface BackendApiOptions {
@@ -48,11 +55,14 @@ export interface BackendApiOptions {
   readonly ingest: IngestView
   /** Partitions of `ingest.writers`, in their order. */
   readonly ownPartitions: readonly number[]
-  /** Newest position of a log, where it can be asked; without it the lag in records is not known. */
+  /** Newest position of a log of this process; without it the tickers' own status tells it. */
   readonly logHead?: LogHead
   /** Tickers to ask for their status; what is passed on goes to the first. */
   readonly tickers: readonly TickerAccess[]
   readonly bus?: () => BusStatus
+  /** How the lifecycle events stand, where this backend acts on them. */
+  readonly events?: () => EventsStatus
+  readonly flags?: ChangeableFlags
   readonly feed: Feed
   readonly tickSource: 'log' | 'pubsub'
   readonly calendar: MarketCalendar
@@ -65,6 +75,10 @@ export interface BackendApiOptions {
   readonly corsOrigins?: readonly string[]
   /** Figures of the process, where several roles share it; else the server makes its own. */
   readonly metrics?: Metrics
+  /** What the stream tells of backfill; nothing where there is none. */
+  readonly backfill?: () => SaidBackfill
+  /** Adds routes that are not the backend's own. */
+  readonly addRoutes?: (app: FastifyInstance) => void
   /** Every request passes it first, the stream's too. */
   readonly authenticate?: onRequestAsyncHookHandler
   readonly clock: Clock
@@ -91,6 +105,31 @@ export class ApiListenError extends Error {
 }
 
 const NO_BUS: BusStatus = { kind: 'none', status: 'up', error: null }
+const NO_EVENTS: EventsStatus = {
+  listener: 'stopped',
+  source: 'none',
+  channel: null,
+  received: 0,
+  processed: 0,
+  failed: 0,
+  repeated: 0,
+  waiting: 0,
+  subscriptions_known: 0,
+  last_event_at: null,
+  reconciled_at: null,
+  error: null,
+}
+const noBackfill = (): SaidBackfill => ({
+  queue: {
+    waiting: 0,
+    running: 0,
+    later: 0,
+    requests_per_second: 0,
+    eta_ms: 0,
+    waits_for: 'switched_off',
+  },
+  backfills: [],
+})
 /** How often the log's progress is looked at. */
 const LOOK_PERIOD_MS = 1_000
 
@@ -115,16 +154,23 @@ export async function startBackendApi(options: BackendApiOptions): Promise<Backe
     reads,
     probe,
     bus: options.bus ?? (() => NO_BUS),
+    events: options.events ?? (() => NO_EVENTS),
     version: options.version,
     tickSource: options.tickSource,
     defaultSymbol: options.defaultSymbol,
     streamClients: () => hub.clients,
     log,
   })
-  const hub = new StreamHub(streamSources(market, views, status), clock, log)
+  const hub = new StreamHub(
+    streamSources(market, views, status, options.backfill ?? noBackfill),
+    clock,
+    log,
+  )
   const metrics = options.metrics ?? new Metrics({ processDefaults: true })
+  let ledger: LedgerTotals | undefined
   const scrape = scraper(metrics, {
     ingest,
+    ledger: () => ledger,
     gapsOpen: () => status.gapsOpen(),
     databaseUp: () => probe.last && probe.last.store.status === 'up',
     streamClients: () => hub.clients,
@@ -132,17 +178,24 @@ export async function startBackendApi(options: BackendApiOptions): Promise<Backe
 
   const app = await createApp(options)
   await app.register(chainRoutes({ market, views, reads, gate }))
+  await app.register(futuresRoutes(market))
+  for (const routes of [seriesRoutes, barsRoutes, gapsRoutes]) {
+    await app.register(routes({ market, reads, gate }))
+  }
   await app.register(
     statusRoutes(status, {
       page: async () => {
         await probe.refresh()
+        ledger = await status.refreshLedger()
         return scrape()
       },
       contentType: metrics.contentType,
     }),
   )
+  if (options.flags !== undefined) await app.register(flagRoutes(options.flags))
   tickerRoutes(app, tickers[0])
   streamRoute(app, hub, options.corsOrigins ?? [], log)
+  options.addRoutes?.(app)
   await servePage(app, options.pageFolder)
 
   await listen(app, host, port)
@@ -165,7 +218,7 @@ export async function startBackendApi(options: BackendApiOptions): Promise<Backe
 /** The server without its routes: who may ask, how questions are checked, how refusals look. */
 async function createApp(options: BackendApiOptions) {
   const { log } = options
-  const routes: KnownRoute[] = []
+  const paths = new KnownPaths()
   const app = Fastify({
     logger: false,
     bodyLimit: API_BODY_MAX_BYTES,
@@ -189,13 +242,13 @@ async function createApp(options: BackendApiOptions) {
   // Schemas of answers describe; the answers themselves are made to them and tested against them.
   app.setSerializerCompiler(() => (answer) => JSON.stringify(answer))
   readJsonOnly(app)
-  answerErrors(app, routes, log)
+  answerErrors(app, paths, log)
   app.addHook('onRoute', ({ method, url }) => {
-    if (url.includes('*')) return
-    for (const one of [method].flat()) routes.push({ method: one, url })
+    if (!url.includes('*')) paths.add(url, method)
   })
   // First of all hooks: what a later one refuses of an upgrade it closes.
   await app.register(websocket, { options: { maxPayload: STREAM_MESSAGE_MAX_BYTES } })
+  refuseForeignHosts(app, options.host)
   allowOrigins(app, options.corsOrigins ?? [])
   if (options.authenticate !== undefined) app.addHook('onRequest', options.authenticate)
   await app.register(helmet, {

@@ -3,11 +3,13 @@
  * how many gaps are open. Asked only when somebody wants to know, at most once a period, once for all.
  */
 import type { TickerSummary } from '../../contract/api/backend-status.ts'
+import type { Position } from '../../contract/journal-record.ts'
 import type { Clock } from '../../kit/clock.ts'
 import { API_PROBE_PERIOD_MS, API_PROBE_TIMEOUT_MS } from '../../limits.ts'
 import type { BackendReads, GapSums, StoreDescription } from '../ports.ts'
+import type { TickerAccess } from '../tickers/call-ticker.ts'
+import { type SeenTicker, summariseTicker } from '../tickers/ticker-summary.ts'
 import type { SeenStore } from './health-checks.ts'
-import { summariseTicker, type TickerAccess } from './ticker-client.ts'
 import { within } from './within.ts'
 
 export interface Probed {
@@ -16,6 +18,8 @@ export interface Probed {
   readonly description: StoreDescription | null
   readonly gaps: GapSums | null
   readonly tickers: readonly TickerSummary[]
+  /** Newest position that a ticker told of its journal; undefined where it did not answer. */
+  readonly logHead: (producer: string, partition: number) => Position | undefined
 }
 
 export class StatusProbe {
@@ -53,12 +57,14 @@ export class StatusProbe {
   }
 
   async #ask(): Promise<Probed> {
-    const [answer, tickers] = await Promise.all([
+    const [answer, seen] = await Promise.all([
       this.#askStore(),
       Promise.all(this.#tickers.map((ticker) => summariseTicker(ticker, this.#clock))),
     ])
     this.#askedAtMs = this.#clock.elapsedMs()
     const last = this.#last
+    const tickers = seen.map(({ summary }) => summary)
+    const logHead = headIn(seen)
     this.#last =
       'error' in answer
         ? {
@@ -66,8 +72,9 @@ export class StatusProbe {
             description: last?.description ?? null,
             gaps: last?.gaps ?? null,
             tickers,
+            logHead,
           }
-        : { store: { status: 'up', error: null }, ...answer, tickers }
+        : { store: { status: 'up', error: null }, ...answer, tickers, logHead }
     return this.#last
   }
 
@@ -83,4 +90,9 @@ export class StatusProbe {
       return { error: cause instanceof Error ? cause.message : String(cause) }
     }
   }
+}
+
+function headIn(seen: readonly SeenTicker[]): Probed['logHead'] {
+  return (producer, partition) =>
+    seen.find(({ summary }) => summary.ticker_id === producer)?.heads.get(partition)
 }

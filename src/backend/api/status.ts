@@ -1,10 +1,12 @@
 /** `GET /status`, `/health`, `/ready` and the stream's health: one view of all parts. */
 import type {
   BackendStatus,
+  EventsStatus,
   IngestStatus,
   LedgerTotals,
   UnderlyingStatus,
 } from '../../contract/api/backend-status.ts'
+import { calendarStatus } from '../../contract/api/calendar-status.ts'
 import type { Health } from '../../contract/api/health.ts'
 import type { HealthMessage } from '../../contract/api/stream.ts'
 import type { Log } from '../../kit/log.ts'
@@ -17,7 +19,6 @@ import {
 import { DAY_MS, formatIst, istDate, startOfDateMs } from '../../market/ist.ts'
 import { instantOf } from '../chain/present-chain.ts'
 import type { BackendReads, LedgerSums, SourcePosition, TableNewest } from '../ports.ts'
-import { calendarStatus } from './calendar-status.ts'
 import { checkHealth, checkReady, healthMessage, type SeenParts } from './health-checks.ts'
 import type { IngestView, LogHead, WriterView } from './ingest-view.ts'
 import { LogProgress } from './log-progress.ts'
@@ -36,10 +37,12 @@ export interface StatusSources {
   readonly ingest: IngestView
   /** Of each writer, in their order. */
   readonly ownPartitions: readonly number[]
+  /** Undefined where the log is another process's: then it is what the ticker told last. */
   readonly logHead: LogHead | undefined
   readonly reads: BackendReads
   readonly probe: StatusProbe
   readonly bus: () => BusStatus
+  readonly events: () => EventsStatus
   readonly version: string
   readonly tickSource: 'log' | 'pubsub'
   readonly defaultSymbol: string
@@ -107,7 +110,7 @@ export class Status {
       message: healthMessage(health),
       market_time: instantOf(marketTimeMs),
       market_time_age_ms: ageMs,
-      calendar: calendarStatus(market, marketNowMs(market)),
+      calendar: calendarStatus(market.calendar, market.calendarMode, marketNowMs(market)),
       gaps_open: parts.gapsOpen,
     }
   }
@@ -130,8 +133,15 @@ export class Status {
     return stored ?? Math.max(0, ...known)
   }
 
+  /** Today's books, read anew where that is due; undefined where the store never told them. */
+  async refreshLedger(): Promise<LedgerTotals | undefined> {
+    const books = await this.#readBooks()
+    return books && ledgerTotals(books.ledger)
+  }
+
   async status(): Promise<BackendStatus> {
-    const { market, probe, bus, version, tickSource, defaultSymbol, streamClients } = this.#from
+    const { market, probe, bus, events, version, tickSource, defaultSymbol, streamClients } =
+      this.#from
     const [probed, books] = await Promise.all([probe.refresh(), this.#readBooks()])
     const nowMs = market.clock.nowMs()
     const gaps = probed.gaps
@@ -145,14 +155,16 @@ export class Status {
       tick_source: tickSource,
       default_symbol: defaultSymbol,
       underlyings: this.#underlyings(),
-      calendar: calendarStatus(market, marketNowMs(market)),
+      calendar: calendarStatus(market.calendar, market.calendarMode, marketNowMs(market)),
       ingest: this.#ingestStatus(nowMs),
       store: {
         kind: probed.description?.kind ?? 'postgresql',
         version: probed.description?.version ?? null,
+        rebuilt_because: probed.description?.rebuiltBecause ?? null,
         ...probed.store,
       },
       bus: bus(),
+      events: events(),
       tickers: [...probed.tickers],
       latency: this.#latency(),
       ledger: ledgerTotals(books?.ledger),
@@ -178,6 +190,7 @@ export class Status {
     const nowMs = market.clock.nowMs()
     return {
       store: probed?.store,
+      rebuiltBecause: probed?.description?.rebuiltBecause ?? null,
       tickers: probed?.tickers ?? [],
       bus: bus(),
       sessionOpen: market.calendar.isOpen('NFO', marketNowMs(market)),
@@ -221,7 +234,8 @@ export class Status {
   }
 
   #ingestStatus(nowMs: number): IngestStatus[] {
-    const { ingest, ownPartitions, logHead } = this.#from
+    const { ingest, ownPartitions, probe } = this.#from
+    const logHead = this.#from.logHead ?? probe.last?.logHead
     return ingest.writers.flatMap((writer, index) =>
       (writer.books?.expected ?? []).map((source) => {
         const partition = ownPartitions[index] ?? index
@@ -249,7 +263,7 @@ export class Status {
   }
 
   #latency(): BackendStatus['latency'] {
-    const { count, p50Ms, p99Ms, maxMs } = this.#from.ingest.commitLatency.summary()
+    const { count, p50Ms, p99Ms, maxMs } = this.#from.ingest.commitLatency.recent()
     return [{ hop: 'received_to_committed', count, p50_ms: p50Ms, p99_ms: p99Ms, max_ms: maxMs }]
   }
 

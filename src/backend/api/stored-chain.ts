@@ -9,7 +9,7 @@ import { legsInWindow, presentStoredChain } from '../chain/present-stored-chain.
 import type { BackendReads } from '../ports.ts'
 import { ApiError } from './api-error.ts'
 import type { ReadGate } from './read-gate.ts'
-import { type MarketView, requireDate } from './series-lookup.ts'
+import { type MarketView, optionSegment, requireDate } from './series-lookup.ts'
 
 export interface StoredChainRequest {
   readonly symbol: string
@@ -25,7 +25,7 @@ export async function storedChain(
 ): Promise<StrikeDistribution> {
   const { market, reads, gate } = from
   if (asked !== undefined) requireDate('expiry', asked)
-  const segment = segmentOf(market, symbol)
+  const segment = optionSegment(market, symbol)
   const index = underlyingOf(symbol)?.indexTradingsymbol ?? null
   const notBeforeMs = atMs - API_LOOKBACK_DAYS * DAY_MS
   return gate.read(async () => {
@@ -69,11 +69,6 @@ async function nearestStored(
   const first = await reads.firstStoredExpiry(symbol, date)
   if (first === undefined || !hasExpired(first, atMs, calendar, segment)) return first
   return reads.firstStoredExpiry(symbol, addDays(first, 1))
-}
-
-function segmentOf({ chains }: MarketView, symbol: string): string {
-  const listed = chains.master.expiries(symbol)[0]?.segment
-  return listed ?? `${underlyingOf(symbol)?.derivativesExchange ?? 'NFO'}-OPT`
 }
 
 function notCovered(symbol: string, expiry: string | undefined, atMs: number): ApiError {

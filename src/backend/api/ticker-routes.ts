@@ -13,8 +13,9 @@ import {
   UnsubscribeQuery,
 } from '../../contract/api/subscriptions.ts'
 import { API_PASSED_ON_MAX_BYTES } from '../../limits.ts'
+import type { TickerAccess } from '../tickers/call-ticker.ts'
 import { unavailable } from './api-error.ts'
-import { passOn, type TickerAccess } from './ticker-client.ts'
+import { passOn } from './pass-on.ts'
 
 const tags = ['ticker']
 

@@ -1,7 +1,7 @@
 /** Folded bars as rows of the store: rupees instead of minor units, keys as bytes. */
 import type { BarFold } from '../../market/bar.ts'
 import type { LiveAnalytics } from '../chain/live-chains.ts'
-import type { BarColumns, FutureBarRow, MinuteBarRow, OptionBarRow } from '../ports.ts'
+import type { BarColumns, FutureBarRow, LiveBeneath, MinuteBarRow, OptionBarRow } from '../ports.ts'
 import type { InstrumentBars } from './instrument-bars.ts'
 import { encodeCloseKey, encodeOpenKey, encodeQuoteKey } from './key-bytes.ts'
 
@@ -29,6 +29,18 @@ export function liveColumns(
     openKey: bar.openKey === null ? null : encodeOpenKey(bar.openKey),
     closeKey: bar.closeKey === null ? null : encodeCloseKey(bar.closeKey),
     quoteKey: bar.quoteKey === null ? null : encodeQuoteKey(bar.quoteKey),
+  }
+}
+
+/** The live bar beneath a candle, of a minute in memory. */
+export function liveBeneath(bars: InstrumentBars, bar: BarFold): LiveBeneath {
+  const rupees = (minor: number | null) => (minor === null ? null : minor / bars.divisor)
+  return {
+    liveOpen: rupees(bar.open),
+    liveHigh: rupees(bar.high),
+    liveLow: rupees(bar.low),
+    liveClose: rupees(bar.traded ? bar.close : bar.fillPrice),
+    liveOi: bar.openInterest,
   }
 }
 

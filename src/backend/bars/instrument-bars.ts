@@ -14,7 +14,9 @@ import type { Coverage } from '../../market/coverage.ts'
 import { type Instrument, instrumentKey } from '../../market/instrument.ts'
 import { DAY_MS, istDate, startOfDateMs } from '../../market/ist.ts'
 import { type JournalledTick, priceDivisor } from '../../market/tick.ts'
+import type { CandleSource } from '../candles/candle-writer.ts'
 import type { BarIdentity, StoredBar } from '../ports.ts'
+import { isCandle, liveOf } from './candle-row.ts'
 import { decodeCloseKey, decodeOpenKey, decodeQuoteKey } from './key-bytes.ts'
 
 /** Resolves an instrument's session on the date of an instant. */
@@ -33,8 +35,8 @@ export class InstrumentBars implements AttributionContext {
   readonly bars = new Map<number, BarFold>()
   /** Minutes whose rows changed since the last commit. */
   readonly dirty = new Set<number>()
-  /** Minutes that hold a broker's candle; ticks do not change them. */
-  readonly settled = new Set<number>()
+  /** Minutes whose rows hold a broker's candle: what is folded here lies beneath it. */
+  readonly candles = new Map<number, CandleSource>()
   /** Whether the store's rows of the minutes in memory have been taken in. */
   isLoaded = false
   /** By trading date, the open interest at the end of the one before; null where none is stored. */
@@ -132,30 +134,37 @@ export class InstrumentBars implements AttributionContext {
 
   /** Takes a stored row into memory. */
   adopt(row: StoredBar): void {
-    if (row.source !== 'live') {
-      this.settled.add(row.minuteMs)
-    }
+    if (isCandle(row.source)) this.candles.set(row.minuteMs, row.source)
     const bar = new BarFold(row.minuteMs)
+    this.bars.set(row.minuteMs, bar)
+    // What a snapshot says is nothing that packets said.
+    if (row.source === 'snapshot') return
     const minor = (rupees: number | null) =>
       rupees === null ? null : Math.round(rupees * this.divisor)
+    const live = liveOf(row)
     if (row.openKey !== null && row.closeKey !== null) {
-      bar.open = minor(row.open)
-      bar.high = minor(row.high)
-      bar.low = minor(row.low)
-      bar.close = minor(row.close)
+      bar.open = minor(live.open)
+      bar.high = minor(live.high)
+      bar.low = minor(live.low)
+      bar.close = minor(live.close)
       bar.openKey = decodeOpenKey(row.openKey)
       bar.closeKey = decodeCloseKey(row.closeKey)
     } else {
-      bar.fillPrice = minor(row.close)
+      bar.fillPrice = minor(live.close)
     }
-    bar.dayVolume = row.dayVolume
+    // Without a smallest volume the largest is one that was carried here.
+    if (row.source === 'live' || row.baseVolume !== null) bar.dayVolume = row.dayVolume
     bar.baseVolume = row.baseVolume
-    bar.openInterest = row.oi
+    bar.openInterest = live.oi
     bar.bid = minor(row.bid)
     bar.ask = minor(row.ask)
     bar.quoteKey = row.quoteKey === null ? null : decodeQuoteKey(row.quoteKey)
     bar.tickCount = row.tickCount
-    this.bars.set(row.minuteMs, bar)
+  }
+
+  /** A candle was stored; what packets said of the minute goes beneath it. */
+  noteCandle(minuteMs: number, source: CandleSource, residentFromMs: number): void {
+    if (minuteMs >= residentFromMs || this.bars.has(minuteMs)) this.candles.set(minuteMs, source)
   }
 
   /** Notes the newest stored figures before the minutes in memory. */
@@ -172,7 +181,9 @@ export class InstrumentBars implements AttributionContext {
       if (minuteMs >= beforeMs || this.dirty.has(minuteMs)) continue
       this.carry(minuteMs, bar.dayVolume)
       this.bars.delete(minuteMs)
-      this.settled.delete(minuteMs)
+    }
+    for (const minuteMs of this.candles.keys()) {
+      if (minuteMs < beforeMs && !this.bars.has(minuteMs)) this.candles.delete(minuteMs)
     }
   }
 

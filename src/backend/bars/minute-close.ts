@@ -8,21 +8,21 @@
  * between lets the plan lapse; writing part of it twice is harmless.
  */
 import { FINALS_PER_STATEMENT, PREVIOUS_CLOSE_DAYS } from '../../limits.ts'
-import { minuteVolume } from '../../market/bar.ts'
 import type { MarketCalendar } from '../../market/calendar.ts'
+import { Coverage } from '../../market/coverage.ts'
+import { type Instrument, instrumentKey } from '../../market/instrument.ts'
 import type { InstrumentMaster, Series } from '../../market/instrument-master.ts'
 import { DAY_MS, istDate, MINUTE_MS, startOfDateMs } from '../../market/ist.ts'
 import { computeChain, timeToExpiryYears } from '../../market/options/chain.ts'
 import type { ForwardPoint } from '../../market/options/forward.ts'
-import type { LegInput, StrikeInput } from '../../market/options/strike.ts'
-import type { TickMode } from '../../market/tick.ts'
+import type { StrikeInput } from '../../market/options/strike.ts'
 import { distributionRows, metricsRow } from '../chain/chain-rows.ts'
 import { tickSizeOf } from '../chain/live-chains.ts'
 import type { PartitionBooks } from '../ingest/partition-books.ts'
 import type {
-  BarColumns,
   BarIdentity,
   BarKey,
+  CoverageRow,
   DueMinute,
   FinalCommit,
   FutureBarRow,
@@ -31,10 +31,10 @@ import type {
   PartitionStore,
   StoredBar,
 } from '../ports.ts'
-import { type BookColumns, futureBarRow, minuteBarRow, optionBarRow } from './bar-rows.ts'
+import { futureBarRow, minuteBarRow, optionBarRow } from './bar-rows.ts'
+import { isCandle } from './candle-row.ts'
+import { type FinalBar, finalBar, legOf } from './final-bar.ts'
 import type { InstrumentBars } from './instrument-bars.ts'
-
-const FULL: ReadonlySet<TickMode> = new Set(['full'])
 
 type Statement = Omit<FinalCommit, 'partition' | 'expected' | 'done' | 'due'>
 
@@ -42,17 +42,10 @@ interface Plan {
   readonly due: DueMinute
   readonly books: PartitionBooks
   readonly statements: Statement[]
-  /** The minute after it, where its figures rest on this one. */
-  readonly follow: DueMinute | undefined
-}
-
-/** A bar with its final columns. */
-interface FinalBar {
-  readonly bars: InstrumentBars
-  readonly columns: BarColumns
-  readonly book: BookColumns
-  /** Close, volume or open interest differ from what was stored. */
-  readonly changed: boolean
+  /** Whose candle gives way to the live bar beneath it, by tradingsymbol. */
+  readonly promoted: ReadonlyMap<string, InstrumentBars>
+  /** What rests on these figures and has to be done again. */
+  readonly follow: readonly DueMinute[]
 }
 
 export class MinuteClose {
@@ -92,7 +85,7 @@ export class MinuteClose {
     const statement = plan.statements.shift() ?? EMPTY
     const isLast = plan.statements.length === 0
     const settles = isLast && books.due.isCurrent(due)
-    const follow = settles && plan.follow ? [plan.follow] : []
+    const follow = settles ? plan.follow.filter((next) => !books.due.has(next)) : []
     const result = await store.finalise({
       ...statement,
       partition: books.partition,
@@ -101,6 +94,7 @@ export class MinuteClose {
       due: follow,
     })
     if (isLast) this.#plan = undefined
+    if (result === 'committed') notePromoted(plan.promoted, statement)
     if (result === 'committed' && settles) {
       books.due.settle(due)
       books.due.inserted(follow)
@@ -110,39 +104,93 @@ export class MinuteClose {
   }
 
   async #makePlan(store: PartitionStore, books: PartitionBooks, due: DueMinute): Promise<Plan> {
-    const { finals, barsRemoved } = await this.#finalBars(store, books, due)
+    const { finals, barsRemoved, promoted, streamed } = await this.#finalBars(store, books, due)
     const statements =
       due.expiry === null
         ? this.#underlyingStatements(finals)
-        : await this.#seriesStatements(store, books, due, finals)
+        : await this.#seriesStatements(store, books, due, finals, streamed)
     if (barsRemoved.length > 0) statements.unshift({ ...EMPTY, barsRemoved })
-    const follow = this.#following(books, due, finals)
-    return { due, books, statements, follow }
+    const follow = await this.#following(store, books, due, finals)
+    return { due, books, statements, promoted, follow }
   }
 
-  async #finalBars(
-    store: PartitionStore,
-    books: PartitionBooks,
-    due: DueMinute,
-  ): Promise<{ finals: FinalBar[]; barsRemoved: BarKey[] }> {
-    const instruments = membersOf(books, due)
-    const identities = instruments.map((bars) => bars.identity)
-    const dayMs = startOfDateMs(this.#calendar.tradingDateOf('', due.minuteMs))
-    const rows = byName(
-      await store.loadBars(identities.map((bar) => ({ bar, minuteMs: due.minuteMs }))),
-    )
-    const before = byName(await store.loadLatestBefore(identities, dayMs, due.minuteMs))
-    await this.#loadPreviousOi(store, instruments, due.minuteMs)
+  async #finalBars(store: PartitionStore, books: PartitionBooks, due: DueMinute) {
+    const { minuteMs } = due
+    const { members, rows } = await this.#members(store, books, due)
+    const identities = members.map((bars) => bars.identity)
+    const dayMs = startOfDateMs(this.#calendar.tradingDateOf('', minuteMs))
+    const before = byName(await store.loadLatestBefore(identities, dayMs, minuteMs))
+    const stored = await this.#storedCoverage(store, books, minuteMs, identities, rows)
+    await this.#loadPreviousOi(store, members, minuteMs)
     const finals: FinalBar[] = []
     const barsRemoved: BarKey[] = []
-    for (const bars of instruments) {
+    const promoted = new Map<string, InstrumentBars>()
+    const streamed = new Set<string>()
+    for (const bars of members) {
       const row = rows.get(bars.instrument.tradingsymbol)
+      const coverage = books.coverageAt(bars, minuteMs) ?? liveCoverage(stored.get(bars.key) ?? [])
+      if (coverage.touchesMinute(minuteMs)) streamed.add(bars.key)
+      const isNone = stored.get(bars.key)?.some((part) => isNoneAt(part, minuteMs)) === true
       const previous = before.get(bars.instrument.tradingsymbol)
-      const final = finalBar(bars, due.minuteMs, row, previous)
+      const final = finalBar({ bars, minuteMs, coverage, row, before: previous, isNone })
       if (final !== undefined) finals.push(final)
-      else if (row !== undefined) barsRemoved.push({ ...bars.identity, minuteMs: due.minuteMs })
+      else if (row !== undefined) barsRemoved.push({ ...bars.identity, minuteMs })
+      if (final?.columns.source === 'live' && row !== undefined && isCandle(row.source)) {
+        promoted.set(bars.instrument.tradingsymbol, bars)
+      }
     }
-    return { finals, barsRemoved }
+    return { finals, barsRemoved, promoted, streamed }
+  }
+
+  /**
+   * The instruments that belong to the minute, with their stored rows: all that are known, and whatever
+   * else is listed and has a row, which a candle or a snapshot may have written long before this start.
+   */
+  async #members(store: PartitionStore, books: PartitionBooks, due: DueMinute) {
+    const members = membersOf(books, due)
+    const others = new Map(
+      this.#listed(due)
+        .filter((instrument) => !books.instruments.has(keyOf(instrument)))
+        .map((instrument) => [instrument.tradingsymbol, instrument]),
+    )
+    const wanted: BarIdentity[] = [...members.map((bars) => bars.identity), ...others.values()]
+    const rows = byName(
+      await store.loadBars(wanted.map((bar) => ({ bar, minuteMs: due.minuteMs }))),
+    )
+    for (const [tradingsymbol, instrument] of others) {
+      if (rows.has(tradingsymbol)) members.push(books.know(instrument))
+    }
+    return { members, rows }
+  }
+
+  #listed({ symbol, expiry }: DueMinute): Instrument[] {
+    const master = this.#master()
+    if (expiry !== null) {
+      const strikes = master.series(symbol, expiry)?.strikes ?? []
+      return strikes.flatMap(({ call, put }) => [call, put].filter((leg) => leg !== null))
+    }
+    const index = master.index(symbol)
+    return [...(index ? [index] : []), ...master.futures(symbol)]
+  }
+
+  /** Coverage by instrument, where memory does not know it: of old minutes, and what the broker said. */
+  async #storedCoverage(
+    store: PartitionStore,
+    books: PartitionBooks,
+    minuteMs: number,
+    identities: readonly BarIdentity[],
+    rows: ReadonlyMap<string, StoredBar>,
+  ): Promise<ReadonlyMap<string, CoverageRow[]>> {
+    const isOld = minuteMs < books.coverageFromMs
+    if (!isOld && ![...rows.values()].some((row) => isCandle(row.source))) return new Map()
+    const parts = await store.loadCoverageOf(identities, minuteMs, minuteMs + MINUTE_MS)
+    const byKey = new Map<string, CoverageRow[]>()
+    for (const part of parts) {
+      const known = byKey.get(keyOf(part))
+      if (known === undefined) byKey.set(keyOf(part), [part])
+      else known.push(part)
+    }
+    return byKey
   }
 
   /**
@@ -191,6 +239,7 @@ export class MinuteClose {
     books: PartitionBooks,
     due: DueMinute,
     finals: readonly FinalBar[],
+    streamed: ReadonlySet<string>,
   ): Promise<Statement[]> {
     const series = this.#master().series(due.symbol, due.expiry ?? '')
     const { symbol, minuteMs } = due
@@ -236,10 +285,7 @@ export class MinuteClose {
       }
     })
     const strikesStreamed = series.strikes.filter(({ call, put }) =>
-      [call, put].some((leg) => {
-        const bars = leg && byTradingsymbol.get(leg.tradingsymbol)?.bars
-        return bars?.coverage.touchesMinute(due.minuteMs) === true
-      }),
+      [call, put].some((leg) => leg !== null && streamed.has(keyOf(leg))),
     ).length
     const chain = { series, minuteMs: due.minuteMs, input, analytics, strikesStreamed }
     const complete =
@@ -247,9 +293,7 @@ export class MinuteClose {
       analytics.metrics.strikesPresent === series.strikes.length &&
       optionBars.every((row) => row.complete === true)
     const previousOi = (instrument: { exchange: string; tradingsymbol: string }) =>
-      books.instruments
-        .get(`${instrument.exchange}:${instrument.tradingsymbol}`)
-        ?.previousOiAt(due.minuteMs) ?? null
+      books.instruments.get(keyOf(instrument))?.previousOiAt(due.minuteMs) ?? null
     const distribution = distributionRows(chain, previousOi)
     const { expiry } = series
     // While the minute was open it may have shown strikes of which no row is left.
@@ -297,19 +341,40 @@ export class MinuteClose {
   }
 
   /**
-   * The next minute of the series rests on this one (flat fill, cumulative volume). A minute that
-   * closes in its turn comes anyway; one that was closed before has to be done again.
+   * The next minute of the series rests on this one (flat fill, cumulative volume), and the series of
+   * an underlying rest on its prices. What closes in its turn comes anyway; what was closed before has
+   * to be done again.
    */
-  #following(
+  async #following(
+    store: PartitionStore,
     books: PartitionBooks,
     due: DueMinute,
     finals: readonly FinalBar[],
-  ): DueMinute | undefined {
-    if (due.reason === 'close') return undefined
+  ): Promise<DueMinute[]> {
+    if (due.reason === 'close') return []
+    if (due.reason === 'follow' && !finals.some((f) => f.changed)) return []
+    const follow = { ...due, reason: 'follow' }
+    const following: DueMinute[] = []
     const next = due.minuteMs + MINUTE_MS
-    if (next >= books.closedBeforeMs) return undefined
-    if (due.reason === 'follow' && !finals.some((f) => f.changed)) return undefined
-    return { ...due, minuteMs: next, reason: 'follow' }
+    if (next < books.closedBeforeMs) following.push({ ...follow, minuteMs: next })
+    if (due.expiry === null) {
+      const { symbol, minuteMs } = due
+      for (const { expiry } of await store.loadSeriesMinutes(symbol, minuteMs, minuteMs)) {
+        following.push({ ...follow, expiry })
+      }
+    }
+    return following
+  }
+}
+
+/** From the statement on that gives a row back to the live feed, packets are written into it again. */
+function notePromoted(
+  promoted: ReadonlyMap<string, InstrumentBars>,
+  { minuteBars, futureBars, optionBars }: Statement,
+): void {
+  for (const { symbol, minuteMs } of minuteBars) promoted.get(symbol)?.candles.delete(minuteMs)
+  for (const { tradingsymbol, minuteMs } of [...futureBars, ...optionBars]) {
+    promoted.get(tradingsymbol)?.candles.delete(minuteMs)
   }
 }
 
@@ -334,85 +399,20 @@ function membersOf(books: PartitionBooks, due: DueMinute): InstrumentBars[] {
   )
 }
 
-/** The final columns of one instrument's minute; undefined where it has no row and is not due one. */
-function finalBar(
-  bars: InstrumentBars,
-  minuteMs: number,
-  row: StoredBar | undefined,
-  before: StoredBar | undefined,
-): FinalBar | undefined {
-  const session = bars.sessionAt(minuteMs)
-  const inSession = session && minuteMs >= session.openMs && minuteMs < session.closeMs
-  const isCovered = inSession === true && bars.coverage.touchesMinute(minuteMs)
-  const isLive = row === undefined || row.source === 'live'
-  // A flat row of a minute that a gap took away says what nobody knows.
-  const isBacked =
-    isCovered || (row !== undefined && (!isLive || row.tickCount > 0 || row.openKey !== null))
-  if (!isBacked) return undefined
-  const hasPacket = row !== undefined && row.tickCount > 0
-  const isTraded = row !== undefined && (row.openKey !== null || !isLive)
-  // A minute without a packet repeats the one before it, which may have changed since it did.
-  const isSilent = isLive && !hasPacket && !isTraded
-  const price = (isSilent ? before?.close : row?.close) ?? before?.close ?? null
-  const carried = isLive && !hasPacket ? before : undefined
-  const dayVolume = (isSilent ? undefined : row?.dayVolume) ?? carried?.dayVolume ?? null
-  const columns: BarColumns = {
-    minuteMs,
-    open: isTraded ? row.open : price,
-    high: isTraded ? row.high : price,
-    low: isTraded ? row.low : price,
-    close: isTraded ? row.close : price,
-    volume: volumeOf(bars, minuteMs, session?.openMs, isSilent ? undefined : row, before),
-    dayVolume,
-    baseVolume: isSilent ? null : (row?.baseVolume ?? null),
-    tickCount: row?.tickCount ?? 0,
-    complete: isLive && bars.coverage.spansMinute(minuteMs, FULL),
-    source: row?.source ?? 'live',
-    openKey: row?.openKey ?? null,
-    closeKey: row?.closeKey ?? null,
-    quoteKey: row?.quoteKey ?? null,
-  }
-  const book: BookColumns = {
-    oi: carried === undefined ? (row?.oi ?? null) : carried.oi,
-    bid: row?.bid ?? null,
-    ask: row?.ask ?? null,
-  }
-  const changed =
-    row === undefined ||
-    row.close !== columns.close ||
-    row.volume !== columns.volume ||
-    row.dayVolume !== dayVolume ||
-    row.oi !== book.oi
-  return { bars, columns, book, changed }
+/** The stretches of streaming among intervals of coverage. */
+function liveCoverage(parts: readonly CoverageRow[]): Coverage {
+  const live = parts.filter((part) => part.source === 'live')
+  return new Coverage(
+    live.map(({ fromMs, toMs, mode }) => ({ fromMs, toMs, mode: mode ?? 'full' })),
+  )
 }
 
-/** Units traded in the minute; null where its packets do not tell. */
-function volumeOf(
-  bars: InstrumentBars,
-  minuteMs: number,
-  sessionOpenMs: number | undefined,
-  row: StoredBar | undefined,
-  before: StoredBar | undefined,
-): number | null {
-  if (row === undefined || bars.instrument.kind === 'index') return 0
-  if (row.source !== 'live') return row.volume
-  if (row.dayVolume === null) return null
-  const isKnownAtStart = bars.coverage.coversStartOf(minuteMs)
-  const atStart = minuteMs === sessionOpenMs ? 0 : (before?.dayVolume ?? null)
-  return minuteVolume(row.dayVolume, row.baseVolume, isKnownAtStart ? atStart : null).volume
+function isNoneAt({ source, fromMs, toMs }: CoverageRow, minuteMs: number): boolean {
+  return source === 'none' && fromMs < minuteMs + MINUTE_MS && toMs > minuteMs
 }
 
-function legOf(final: FinalBar | null | undefined): LegInput | null {
-  if (!final) return null
-  const { columns, book } = final
-  return {
-    lastPrice: columns.close,
-    tradedInMinute: columns.openKey !== null || columns.source !== 'live',
-    bid: book.bid,
-    ask: book.ask,
-    volume: columns.dayVolume,
-    oi: book.oi,
-  }
+function keyOf({ exchange, tradingsymbol }: { exchange: string; tradingsymbol: string }): string {
+  return instrumentKey(exchange, tradingsymbol)
 }
 
 function byName(rows: readonly StoredBar[]): Map<string, StoredBar> {

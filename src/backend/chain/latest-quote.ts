@@ -1,58 +1,72 @@
-/** The newest known state of one instrument: what the live chain, the marks and the page show. */
+/** The newest quote of one instrument as the backend holds it: its packets, a snapshot, or what the store knows. */
+import { SNAPSHOT_FRESH_MS } from '../../limits.ts'
+import type { Instrument } from '../../market/instrument.ts'
 import { floorToMinute } from '../../market/ist.ts'
+import type { LegInput } from '../../market/options/strike.ts'
+import { Quote } from '../../market/quote.ts'
 import type { JournalledTick } from '../../market/tick.ts'
 import type { InstrumentBars } from '../bars/instrument-bars.ts'
-import type { StoredBar } from '../ports.ts'
+import type { BarSource, StoredBar } from '../ports.ts'
 
-export class LatestQuote {
-  readonly bars: InstrumentBars
-  /** Rupees; null where nothing is known. */
-  lastPrice: number | null = null
-  previousClose: number | null = null
-  dayOpen: number | null = null
-  dayHigh: number | null = null
-  dayLow: number | null = null
-  bid: number | null = null
-  ask: number | null = null
-  bidQuantity: number | null = null
-  askQuantity: number | null = null
+/** The market of an instrument that is not streamed, as the broker told it when it was asked. Rupees. */
+export interface SnapshotQuote {
+  readonly instrument: Instrument
+  /** Market time of the answer, epoch ms. */
+  readonly atMs: number
+  readonly lastPrice: number | null
+  readonly previousClose: number | null
+  readonly dayOpen: number | null
+  readonly dayHigh: number | null
+  readonly dayLow: number | null
+  readonly bid: number | null
+  readonly ask: number | null
+  /** Units. */
+  readonly bidQuantity: number | null
+  readonly askQuantity: number | null
   /** Units traded this day. */
-  volume: number | null = null
-  openInterest: number | null = null
-  lastTradeMs: number | null = null
-  /** Exchange time of the newest packet (market time where it has none), epoch ms. */
-  quotedMs = 0
-  /** The ticker's wall clock at the newest packet; null while the figures come from the store. */
-  receivedAtMs: number | null = null
+  readonly volume: number | null
+  readonly openInterest: number | null
+  readonly lastTradeMs: number | null
+}
+
+export class LatestQuote extends Quote {
+  readonly bars: InstrumentBars
+  /** Where the figures come from. */
+  source: BarSource = 'live'
 
   constructor(bars: InstrumentBars) {
+    super()
     this.bars = bars
   }
 
-  /** Takes a packet, unless a newer one is known. Returns whether it did. */
-  take(tick: JournalledTick): boolean {
-    const quotedMs =
-      tick.exchangeTimeS === undefined ? tick.marketTimeMs : tick.exchangeTimeS * 1000
-    if (quotedMs < this.quotedMs) return false
-    if (quotedMs === this.quotedMs && tick.receivedAtMs < (this.receivedAtMs ?? 0)) return false
-    const { divisor } = this.bars
-    this.quotedMs = quotedMs
-    this.receivedAtMs = tick.receivedAtMs
-    if (tick.lastPrice > 0) this.lastPrice = tick.lastPrice / divisor
-    if (tick.mode === 'ltp') return true
-    this.previousClose = toRupees(tick.previousClose, divisor)
-    this.dayOpen = toRupees(tick.dayOpen, divisor)
-    this.dayHigh = toRupees(tick.dayHigh, divisor)
-    this.dayLow = toRupees(tick.dayLow, divisor)
-    this.volume = tick.dayVolume ?? null
-    if (tick.mode !== 'full' || tick.isIndex) return true
-    this.openInterest = tick.openInterest ?? null
-    this.bid = toRupees(tick.bidPrice, divisor)
-    this.ask = toRupees(tick.askPrice, divisor)
-    this.bidQuantity = tick.bidQuantity ?? null
-    this.askQuantity = tick.askQuantity ?? null
-    this.lastTradeMs = tick.lastTradeTimeS === undefined ? null : tick.lastTradeTimeS * 1000
+  override take(tick: JournalledTick, divisor: number): boolean {
+    const isTaken = super.take(tick, divisor)
+    if (isTaken) this.source = 'live'
+    return isTaken
+  }
+
+  /** Takes what the broker was asked for, unless something newer is known. */
+  takeSnapshot({ instrument: _, atMs, ...figures }: SnapshotQuote): boolean {
+    if (atMs < this.quotedMs) return false
+    Object.assign(this, figures)
+    this.quotedMs = atMs
+    this.receivedAtMs = null
+    this.source = 'snapshot'
     return true
+  }
+
+  /** A snapshot comes once a minute: its book holds until the next one is due, its last price is no trade. */
+  override legAt(nowMs: number): LegInput {
+    if (this.source !== 'snapshot') return super.legAt(nowMs)
+    const isFresh = nowMs - this.quotedMs <= SNAPSHOT_FRESH_MS
+    return {
+      lastPrice: this.lastPrice,
+      tradedInMinute: false,
+      bid: isFresh ? this.bid : null,
+      ask: isFresh ? this.ask : null,
+      volume: this.volume,
+      oi: this.openInterest,
+    }
   }
 
   /** Takes what the store knows, where no packet has been seen. */
@@ -64,14 +78,11 @@ export class LatestQuote {
     this.openInterest = row.oi ?? this.openInterest
     this.bid = row.bid
     this.ask = row.ask
+    this.source = row.source
     if (row.openKey !== null) this.lastTradeMs = row.minuteMs
   }
 
   tradedIn(minuteMs: number): boolean {
     return this.lastTradeMs !== null && floorToMinute(this.lastTradeMs) === minuteMs
   }
-}
-
-function toRupees(minorUnits: number | undefined, divisor: number): number | null {
-  return minorUnits === undefined || minorUnits === 0 ? null : minorUnits / divisor
 }

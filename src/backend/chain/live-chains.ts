@@ -7,48 +7,31 @@
 import { FORWARD_PERIOD_MS } from '../../limits.ts'
 import type { BarFold } from '../../market/bar.ts'
 import type { MarketCalendar } from '../../market/calendar.ts'
+import { instrumentKey } from '../../market/instrument.ts'
 import type { InstrumentMaster, Series } from '../../market/instrument-master.ts'
 import { floorToMinute, MINUTE_MS } from '../../market/ist.ts'
-import {
-  analyseStrike,
-  type ChainAnalytics,
-  computeChain,
-  timeToExpiryYears,
-} from '../../market/options/chain.ts'
+import { analyseStrike, computeChain, timeToExpiryYears } from '../../market/options/chain.ts'
 import { computeForward, type Forward, type ForwardPoint } from '../../market/options/forward.ts'
-import type { LegAnalytics, LegInput, StrikeInput } from '../../market/options/strike.ts'
+import type {
+  LegAnalytics,
+  LegInput,
+  StrikeAnalytics,
+  StrikeInput,
+} from '../../market/options/strike.ts'
 import type { JournalledTick } from '../../market/tick.ts'
 import type { InstrumentBars } from '../bars/instrument-bars.ts'
 import type { TickObserver } from '../ingest/partition-books.ts'
 import type { StoredBar } from '../ports.ts'
-import { LatestQuote } from './latest-quote.ts'
-
-/** A quote that is older than this says nothing about the price now. */
-export const FRESH_QUOTE_MS = 60_000
-
-export interface LiveChain {
-  readonly series: Series
-  /** Opening instant of the minute, epoch ms. */
-  readonly minuteMs: number
-  readonly input: readonly StrikeInput[]
-  readonly analytics: ChainAnalytics
-  readonly strikesStreamed: number
-}
-
-interface LiveSeries {
-  readonly series: Series
-  readonly rows: ReadonlyMap<number, Series['strikes'][number]>
-  /** Never the same again, also not after a reset. */
-  version: number
-  /** Time of the newest packet of the series or its underlying: what "now" is for its prices. */
-  newestMs: number
-  /** Forward for the rows of open minutes; a fraction of a second old at most. */
-  forward: Forward | undefined
-  forwardVersion: number
-  /** Market time. */
-  forwardAtMs: number
-  cached: { version: number; minuteMs: number; chain: LiveChain } | undefined
-}
+import { LatestQuote, type SnapshotQuote } from './latest-quote.ts'
+import {
+  type AnalysedTerms,
+  isSameTerms,
+  type LiveChain,
+  type LiveSeries,
+  type LiveStrike,
+  liveStrike,
+  renew,
+} from './live-series.ts'
 
 export interface LiveAnalytics {
   readonly leg: LegAnalytics
@@ -62,6 +45,10 @@ export class LiveChains implements TickObserver {
   #master: InstrumentMaster
   readonly #quotes = new Map<string, LatestQuote>()
   readonly #series = new Map<string, LiveSeries>()
+  /** The series of an option, undefined where it is not listed. */
+  readonly #seriesOf = new Map<InstrumentBars, LiveSeries | undefined>()
+  /** Instruments whose subscription ended: their prices are old, whatever the log still brings. */
+  readonly #ended = new Set<string>()
   readonly #partitionOf: (symbol: string) => number
   #marketTimeMs = 0
   #version = 0
@@ -95,7 +82,7 @@ export class LiveChains implements TickObserver {
   /** A new instrument master: strikes may have been listed or gone. */
   replaceMaster(master: InstrumentMaster): void {
     this.#master = master
-    this.#series.clear()
+    this.#forgetSeries()
     this.#version++
   }
 
@@ -104,19 +91,43 @@ export class LiveChains implements TickObserver {
     for (const [key, { bars }] of this.#quotes) {
       if (this.#partitionOf(bars.instrument.symbol) === partition) this.#quotes.delete(key)
     }
-    this.#series.clear()
+    this.#forgetSeries()
     this.#version++
+  }
+
+  markEnded(exchange: string, tradingsymbol: string): void {
+    const key = instrumentKey(exchange, tradingsymbol)
+    const quote = this.#quotes.get(key)
+    if (quote === undefined || this.#ended.has(key)) return
+    this.#ended.add(key)
+    this.#touch(quote.bars, quote.quotedMs)
+  }
+
+  markStreamed(exchange: string, tradingsymbol: string): void {
+    const key = instrumentKey(exchange, tradingsymbol)
+    const quote = this.#quotes.get(key)
+    if (this.#ended.delete(key) && quote !== undefined) this.#touch(quote.bars, quote.quotedMs)
+  }
+
+  /** Whether its subscription ended since its last price came. */
+  hasEnded(key: string): boolean {
+    return this.#ended.has(key)
   }
 
   onTick(bars: InstrumentBars, tick: JournalledTick): void {
     if (tick.marketTimeMs > this.#marketTimeMs) this.#marketTimeMs = tick.marketTimeMs
     const quote = this.#quoteOf(bars)
-    if (quote.take(tick)) this.#touch(bars, quote.quotedMs)
+    if (quote.take(tick, bars.divisor)) this.#touch(bars, quote.quotedMs)
   }
 
   seed(bars: InstrumentBars, row: StoredBar): void {
     this.#quoteOf(bars).seed(row)
     this.#touch(bars, row.minuteMs)
+  }
+
+  /** Takes a quote of an instrument that is not streamed. */
+  takeSnapshot(bars: InstrumentBars, snapshot: SnapshotQuote): void {
+    if (this.#quoteOf(bars).takeSnapshot(snapshot)) this.#touch(bars, snapshot.atMs)
   }
 
   advance(marketTimeMs: number): void {
@@ -167,40 +178,55 @@ export class LiveChains implements TickObserver {
     if (live.cached?.version === live.version && live.cached.minuteMs === minuteMs) {
       return live.cached.chain
     }
-    const chain = this.#compute(series, minuteMs, nowMs)
+    const chain = this.#compute(live, minuteMs, nowMs)
     live.cached = { version: live.version, minuteMs, chain }
     return chain
   }
 
   /** IV and Greeks of one option for the row of a minute that is still open. */
   analyticsOf(bars: InstrumentBars, bar: BarFold): LiveAnalytics | undefined {
-    const { symbol, expiry, strike, optionType } = bars.instrument
+    const { expiry, strike, optionType } = bars.instrument
     if (expiry === null || strike === null || optionType === null) return undefined
-    const series = this.#master.series(symbol, expiry)
-    const live = series && this.#live(series)
-    const row = live?.rows.get(strike)
-    if (series === undefined || live === undefined || row === undefined) return undefined
-    const timeYears = this.#timeYears(series, bar.minuteMs)
+    const live = this.#optionSeries(bars)
+    const row = live?.byStrike.get(strike)
+    if (live === undefined || row === undefined) return undefined
+    const timeYears = this.#timeYearsOf(live, bar.minuteMs)
     const isOld = Math.abs(this.#marketTimeMs - live.forwardAtMs) >= FORWARD_PERIOD_MS
     if (live.forwardVersion !== live.version && isOld) {
       live.forward =
         timeYears === null
           ? undefined
-          : this.#forward(series, bar.minuteMs, timeYears, this.#nowOf(live))
+          : this.#forward(live, bar.minuteMs, timeYears, this.#nowOf(live))
       live.forwardVersion = live.version
       live.forwardAtMs = this.#marketTimeMs
     }
-    const spot = this.spot(symbol)?.lastPrice ?? null
-    const input = this.#strikeInput(row, this.#nowOf(live))
     if (timeYears === null) return undefined
-    const analysed = analyseStrike(input, {
-      forward: live.forward?.forward ?? null,
+    const terms: AnalysedTerms = {
+      row,
+      version: live.version,
+      minuteMs: bar.minuteMs,
+      nowMs: this.#nowOf(live),
+      forward: live.forward,
+      tickSize: bars.instrument.tickSize,
+    }
+    const analysed = this.#analysed(live, terms, timeYears)
+    const leg = optionType === 'CE' ? analysed.call : analysed.put
+    const underlyingPrice = this.#lastPrice(live.spotKey)
+    return leg === null ? undefined : { leg, forward: live.forward ?? null, underlyingPrice }
+  }
+
+  #analysed(live: LiveSeries, terms: AnalysedTerms, timeYears: number): StrikeAnalytics {
+    const known = live.analysed
+    if (known !== undefined && isSameTerms(known.terms, terms)) return known.result
+    const { row, nowMs, forward, tickSize } = terms
+    const result = analyseStrike(this.#strikeInput(row, nowMs), {
+      forward: forward?.forward ?? null,
       timeYears,
       rate: this.#rate,
-      tickSize: bars.instrument.tickSize,
+      tickSize,
     })
-    const leg = optionType === 'CE' ? analysed.call : analysed.put
-    return leg === null ? undefined : { leg, forward: live.forward ?? null, underlyingPrice: spot }
+    live.analysed = { terms, result }
+    return result
   }
 
   /**
@@ -211,8 +237,9 @@ export class LiveChains implements TickObserver {
     return newestMs === 0 ? this.#marketTimeMs : Math.min(newestMs, this.#marketTimeMs)
   }
 
-  #compute(series: Series, minuteMs: number, nowMs: number): LiveChain {
-    const input = series.strikes.map((row) => this.#strikeInput(row, nowMs))
+  #compute(live: LiveSeries, minuteMs: number, nowMs: number): LiveChain {
+    const { series } = live
+    const input = live.strikes.map((row) => this.#strikeInput(row, nowMs))
     const analytics = computeChain({
       expiryCloseMs: this.#calendar.expiryCloseMs(series.segment, series.expiry),
       barEndMs: minuteMs + MINUTE_MS,
@@ -224,24 +251,25 @@ export class LiveChains implements TickObserver {
       ...tickSizeOf(series),
     })
     const strikesStreamed = series.strikes.filter(({ call, put }) =>
-      [call, put].some((leg) => leg !== null && this.#isStreamed(leg)),
+      [call, put].some((leg) => leg !== null && this.isStreamed(leg)),
     ).length
     return { series, minuteMs, input, analytics, strikesStreamed }
   }
 
-  #isStreamed(instrument: { exchange: string; tradingsymbol: string }): boolean {
-    const quote = this.#quotes.get(`${instrument.exchange}:${instrument.tradingsymbol}`)
-    return quote?.bars.coverage.current !== undefined
+  isStreamed(instrument: { exchange: string; tradingsymbol: string }): boolean {
+    const key = instrumentKey(instrument.exchange, instrument.tradingsymbol)
+    return this.#quotes.get(key)?.bars.coverage.current !== undefined && !this.#ended.has(key)
   }
 
   #forward(
-    series: Series,
+    live: LiveSeries,
     minuteMs: number,
     timeYears: number,
     nowMs: number,
   ): Forward | undefined {
+    const { series } = live
     return computeForward({
-      strikes: series.strikes.map((row) => this.#strikeInput(row, nowMs)),
+      strikes: live.strikes.map((row) => this.#strikeInput(row, nowMs)),
       timeYears,
       rate: this.#rate,
       spot: this.spot(series.symbol)?.lastPrice ?? null,
@@ -250,31 +278,19 @@ export class LiveChains implements TickObserver {
     })
   }
 
-  #strikeInput(row: Series['strikes'][number], nowMs: number): StrikeInput {
-    return {
-      strike: row.strike,
-      call: this.#legInput(row.call, nowMs),
-      put: this.#legInput(row.put, nowMs),
-    }
+  #strikeInput({ strike, callKey, putKey }: LiveStrike, nowMs: number): StrikeInput {
+    return { strike, call: this.#legInput(callKey, nowMs), put: this.#legInput(putKey, nowMs) }
   }
 
-  #legInput(
-    instrument: { exchange: string; tradingsymbol: string } | null,
-    nowMs: number,
-  ): LegInput | null {
-    if (instrument === null) return null
-    const quote = this.#quotes.get(`${instrument.exchange}:${instrument.tradingsymbol}`)
-    if (quote === undefined) return null
-    const isFresh = nowMs - quote.quotedMs <= FRESH_QUOTE_MS
-    const tradedMs = quote.lastTradeMs ?? 0
-    return {
-      lastPrice: quote.lastPrice,
-      tradedInMinute: nowMs - tradedMs <= FRESH_QUOTE_MS,
-      bid: isFresh ? quote.bid : null,
-      ask: isFresh ? quote.ask : null,
-      volume: quote.volume,
-      oi: quote.openInterest,
-    }
+  #legInput(key: string | null, nowMs: number): LegInput | null {
+    if (key === null) return null
+    // What ended says nothing about the price now, however young it is.
+    const isEnded = this.#ended.size > 0 && this.#ended.has(key)
+    return this.#quotes.get(key)?.legAt(isEnded ? Infinity : nowMs) ?? null
+  }
+
+  #lastPrice(key: string | null): number | null {
+    return key === null ? null : (this.#quotes.get(key)?.lastPrice ?? null)
   }
 
   #futureOf(symbol: string, expiry: string): number | null {
@@ -302,6 +318,13 @@ export class LiveChains implements TickObserver {
     return timeToExpiryYears(minuteMs + MINUTE_MS, closeMs)
   }
 
+  #timeYearsOf(live: LiveSeries, minuteMs: number): number | null {
+    if (live.time?.minuteMs !== minuteMs) {
+      live.time = { minuteMs, years: this.#timeYears(live.series, minuteMs) }
+    }
+    return live.time.years
+  }
+
   #quoteOf(bars: InstrumentBars): LatestQuote {
     let quote = this.#quotes.get(bars.key)
     if (quote === undefined || quote.bars !== bars) {
@@ -311,11 +334,11 @@ export class LiveChains implements TickObserver {
     return quote
   }
 
-  #touch({ instrument }: InstrumentBars, quotedMs: number): void {
+  #touch(bars: InstrumentBars, quotedMs: number): void {
     const version = ++this.#version
-    const { symbol, expiry, kind } = instrument
+    const { symbol, expiry, kind } = bars.instrument
     if (kind === 'option' && expiry !== null) {
-      const live = this.#series.get(keyOf(symbol, expiry)) ?? this.#open(symbol, expiry)
+      const live = this.#optionSeries(bars)
       if (live !== undefined) renew(live, version, quotedMs)
       return
     }
@@ -325,18 +348,34 @@ export class LiveChains implements TickObserver {
     }
   }
 
-  #open(symbol: string, expiry: string): LiveSeries | undefined {
-    const series = this.#master.series(symbol, expiry)
-    return series && this.#live(series)
+  #optionSeries(bars: InstrumentBars): LiveSeries | undefined {
+    const known = this.#seriesOf.get(bars)
+    if (known !== undefined || this.#seriesOf.has(bars)) return known
+    const { symbol, expiry } = bars.instrument
+    const series = this.#master.series(symbol, expiry ?? '')
+    const live = series && this.#live(series)
+    this.#seriesOf.set(bars, live)
+    return live
+  }
+
+  #forgetSeries(): void {
+    this.#series.clear()
+    this.#seriesOf.clear()
   }
 
   #live(series: Series): LiveSeries {
     const key = keyOf(series.symbol, series.expiry)
     let live = this.#series.get(key)
     if (live === undefined) {
+      const strikes = series.strikes.map(liveStrike)
+      const index = this.#master.index(series.symbol)
       live = {
         series,
-        rows: new Map(series.strikes.map((row) => [row.strike, row])),
+        strikes,
+        byStrike: new Map(strikes.map((row) => [row.strike, row])),
+        spotKey: index === undefined ? null : instrumentKey(index.exchange, index.tradingsymbol),
+        time: undefined,
+        analysed: undefined,
         version: ++this.#version,
         newestMs: 0,
         forward: undefined,
@@ -348,11 +387,6 @@ export class LiveChains implements TickObserver {
     }
     return live
   }
-}
-
-function renew(live: LiveSeries, version: number, quotedMs: number): void {
-  live.version = version
-  if (quotedMs > live.newestMs) live.newestMs = quotedMs
 }
 
 function keyOf(symbol: string, expiry: string): string {

@@ -17,7 +17,8 @@ import type { Series } from '../../market/instrument-master.ts'
 import { floorToMinute } from '../../market/ist.ts'
 import type { DistributionRow, ExpiryMetricsRow } from '../ports.ts'
 import { distributionRows, metricsRow } from './chain-rows.ts'
-import type { LiveChain, LiveChains } from './live-chains.ts'
+import type { LiveChains } from './live-chains.ts'
+import type { LiveChain } from './live-series.ts'
 
 interface Written {
   readonly version: number
@@ -84,9 +85,21 @@ export class LiveMetrics {
       written.set(key, { version, atMs: nowMs })
       const chain = this.#chains.chain(series.symbol, series.expiry)
       if (chain === undefined || chain.minuteMs < openMinuteMs) return []
-      const isKnown = chain.input.some(({ call, put }) => call !== null || put !== null)
-      return isKnown ? [chain] : []
+      return this.#hasBars(series, chain.minuteMs) ? [chain] : []
     })
+  }
+
+  /**
+   * Whether an option of the series has a bar in the minute. Without one the minute's close may never
+   * be due, and what was written of it while it was open would stay.
+   */
+  #hasBars({ strikes }: Series, minuteMs: number): boolean {
+    const has = (instrument: Instrument | null) =>
+      instrument !== null &&
+      this.#chains
+        .quote(instrumentKey(instrument.exchange, instrument.tradingsymbol))
+        ?.bars.bars.has(minuteMs) === true
+    return strikes.some(({ call, put }) => has(call) || has(put))
   }
 
   #turnOf(series: Series, written: ReadonlyMap<string, Written>) {

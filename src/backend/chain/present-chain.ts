@@ -22,8 +22,9 @@ import { floorToMinute, formatIst, istDate, istMinuteOfDay } from '../../market/
 import { bucketOf, nearestIndex, strikeWindow } from '../../market/options/moneyness.ts'
 import { buildupOf, openInterestChange } from '../../market/options/open-interest.ts'
 import type { LegAnalytics } from '../../market/options/strike.ts'
+import { FRESH_QUOTE_MS } from '../../market/quote.ts'
 import type { LatestQuote } from './latest-quote.ts'
-import { FRESH_QUOTE_MS, type LiveChain } from './live-chains.ts'
+import type { LiveChain } from './live-series.ts'
 
 /** `always`: every instant is in session, as the simulated exchange has it. */
 export type CalendarMode = 'exchange' | 'always'
@@ -201,7 +202,11 @@ function bucketMs(formingMs: number, marketTimeMs: number, asOfMs: number): numb
   return marketTimeMs - asOfMs <= FRESH_QUOTE_MS ? formingMs : floorToMinute(asOfMs)
 }
 
-function isSpotStale(spot: LatestQuote | undefined, nowMs: number, mode: CalendarMode): boolean {
+export function isSpotStale(
+  spot: LatestQuote | undefined,
+  nowMs: number,
+  mode: CalendarMode,
+): boolean {
   if (spot === undefined || spot.lastPrice === null) return true
   return nowMs - spot.quotedMs > FRESH_QUOTE_MS || isClosingAuction(nowMs, mode)
 }
@@ -273,7 +278,7 @@ function presentLeg(
     ...presentAnalytics(analytics ?? NOTHING_COMPUTED),
     buildup: buildupOf(ltp, previousClose, oi, oiBefore, instrument.tickSize),
     last_trade_at: instantOf(quote?.lastTradeMs ?? null),
-    source: quote === undefined ? null : 'live',
+    source: quote?.source ?? null,
     complete: null,
   }
 }

@@ -31,6 +31,11 @@ export class GapBook {
     return this.#open.has(gapId)
   }
 
+  /** True while a commit is still to store what became of the gap. */
+  isUnwritten(gapId: string): boolean {
+    return this.#dirty.has(gapId)
+  }
+
   /** True while a gap is open for the instrument. */
   isWaiting(instrumentKey: string): boolean {
     return this.#inGap.has(instrumentKey)

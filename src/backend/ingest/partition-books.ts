@@ -13,7 +13,7 @@ import type {
 } from '../../contract/journal-record.ts'
 import { ALLOWED_LATENESS_MS } from '../../limits.ts'
 import type { NotFoldedReason } from '../../market/attribution.ts'
-import { Coverage } from '../../market/coverage.ts'
+import { Coverage, SampledCoverage } from '../../market/coverage.ts'
 import { type Instrument, instrumentKey } from '../../market/instrument.ts'
 import { DAY_MS, floorToMinute, MINUTE_MS } from '../../market/ist.ts'
 import type { JournalledTick } from '../../market/tick.ts'
@@ -26,10 +26,14 @@ import { Ledger } from './ledger.ts'
 export interface BooksState {
   readonly partition: number
   readonly sources: readonly SourcePosition[]
+  /** Live stretches that end at or after `coverageFromMs`. */
   readonly coverage: readonly CoverageRow[]
+  readonly coverageFromMs: number
   readonly openGaps: readonly FeedGapRow[]
   readonly ledger: readonly LedgerRow[]
   readonly due: readonly DueMinute[]
+  /** Producers whose logs are delivered at most once. */
+  readonly atMostOnce: ReadonlySet<string>
 }
 
 /** Told of every tick, folded or not: keeps the latest quotes. */
@@ -56,6 +60,7 @@ interface Source {
   entering: { header: BatchHeader; isFirstPart: boolean; lost: number } | undefined
   marketTimeMs: number | null
   ended: boolean
+  readonly isAtMostOnce: boolean
   readonly tokens: Map<number, InstrumentBars>
   readonly ledger: Ledger
 }
@@ -78,6 +83,8 @@ export class PartitionBooks {
   residentFromMs: number
   /** Minutes that begin before this instant are closed. */
   closedBeforeMs: number
+  /** From here on the memory knows what was streamed. */
+  coverageFromMs: number
   readonly #sources = new Map<string, Source>()
   readonly #storedCoverage = new Map<string, CoverageRow[]>()
   readonly #coverageDirty = new Set<InstrumentBars>()
@@ -91,6 +98,7 @@ export class PartitionBooks {
     this.#observer = observer
     this.due = new DueMinutes(state.due)
     this.gaps = new GapBook(state.openGaps)
+    this.coverageFromMs = state.coverageFromMs
     for (const row of state.coverage) {
       const key = instrumentKey(row.exchange, row.tradingsymbol)
       const rows = this.#storedCoverage.get(key)
@@ -107,6 +115,7 @@ export class PartitionBooks {
         entering: undefined,
         marketTimeMs: stored.marketTimeMs,
         ended: false,
+        isAtMostOnce: state.atMostOnce.has(stored.producer),
         tokens: new Map(),
         ledger: new Ledger(
           stored.producer,
@@ -150,23 +159,21 @@ export class PartitionBooks {
 
   /** Makes an instrument known under its token in a producer's log. */
   register(producer: string, instrument: Instrument): InstrumentBars {
-    const bars = this.know(instrument)
-    this.#source(producer).tokens.set(instrument.token, bars)
+    const source = this.#source(producer)
+    const bars = this.know(instrument, source.isAtMostOnce)
+    source.tokens.set(instrument.token, bars)
     return bars
   }
 
   /** Makes an instrument known whose stored coverage or rows may still be due. */
-  know(instrument: Instrument): InstrumentBars {
+  know(instrument: Instrument, isSampled = false): InstrumentBars {
     const key = instrumentKey(instrument.exchange, instrument.tradingsymbol)
     const known = this.instruments.get(key)
+    const isKnown = known !== undefined && isSameInstrument(known.instrument, instrument)
     const bars =
-      known !== undefined && isSameInstrument(known.instrument, instrument)
+      isKnown && (!isSampled || known.coverage instanceof SampledCoverage)
         ? known
-        : new InstrumentBars(
-            instrument,
-            known?.coverage ?? this.#coverageFromStore(key),
-            this.#sessionOf,
-          )
+        : new InstrumentBars(instrument, this.#coverageOf(key, known, isSampled), this.#sessionOf)
     this.instruments.set(key, bars)
     return bars
   }
@@ -203,6 +210,7 @@ export class PartitionBooks {
     const bars = source.tokens.get(tick.token)
     if (bars === undefined) return this.#notFolded(source, sequence, 'no_instrument')
     if (!bars.isLoaded) return { bars, minuteMs: null }
+    if (source.isAtMostOnce) bars.coverage.begin(tick.marketTimeMs, 'ltp')
     const result = bars.fold(tick, source.epoch, sequence, this.residentFromMs)
     if (typeof result !== 'string' && 'needsMinuteMs' in result) {
       return { bars, minuteMs: result.needsMinuteMs }
@@ -292,6 +300,16 @@ export class PartitionBooks {
     return changed
   }
 
+  /** The closed minute whose final values are to be written next. */
+  nextDue(): DueMinute | undefined {
+    return this.due.next(this.closedBeforeMs)
+  }
+
+  /** When the instrument was streamed, around the minute; undefined where only the store knows. */
+  coverageAt(bars: InstrumentBars, minuteMs: number): Coverage | undefined {
+    return minuteMs >= this.coverageFromMs ? bars.coverage : undefined
+  }
+
   takeLedger(): LedgerRow[] {
     return [...this.#sources.values()].flatMap((source) => source.ledger.takeDirty())
   }
@@ -312,6 +330,7 @@ export class PartitionBooks {
       bars.evict(keepFromMs)
       bars.coverage.forget(keepFromMs - DAY_MS)
     }
+    this.coverageFromMs = Math.max(this.coverageFromMs, keepFromMs - DAY_MS)
     for (const source of this.#sources.values()) source.ledger.forget(keepFromMs - 10 * MINUTE_MS)
   }
 
@@ -335,6 +354,12 @@ export class PartitionBooks {
     this.#advance(source, sequence)
     source.ledger.notFolded(reason)
     return reason as FoldResult
+  }
+
+  #coverageOf(key: string, known: InstrumentBars | undefined, isSampled: boolean): Coverage {
+    // What another log had covered before is none of what comes at most once.
+    if (isSampled && !(known?.coverage instanceof SampledCoverage)) return new SampledCoverage()
+    return known?.coverage ?? this.#coverageFromStore(key)
   }
 
   #coverageFromStore(key: string): Coverage {

@@ -1,17 +1,23 @@
 /** Starts the writers of the partitions that this process owns, over one set of live chains. */
 import type { Clock } from '../../kit/clock.ts'
-import { LatencyHistogram } from '../../kit/latency-histogram.ts'
 import type { Log } from '../../kit/log.ts'
-import type { SessionBounds } from '../../market/attribution.ts'
+import { RecentLatency } from '../../kit/recent-latency.ts'
 import type { MarketCalendar } from '../../market/calendar.ts'
 import type { Instrument } from '../../market/instrument.ts'
 import type { InstrumentMaster } from '../../market/instrument-master.ts'
 import { istDate } from '../../market/ist.ts'
+import { sessionOn } from '../../market/session-time.ts'
 import { partitionOf } from '../../market/underlying.ts'
 import { MinuteClose } from '../bars/minute-close.ts'
+import { CandlesNotWrittenError, type CandleWriter } from '../candles/candle-writer.ts'
+import { CandleWrite } from '../candles/write-candles.ts'
+import type { QueuedWrite, Settle } from '../candles/write-queue.ts'
 import { LiveChains } from '../chain/live-chains.ts'
 import { LiveMetrics } from '../chain/live-metrics.ts'
-import type { DueMinute, StoreOpener, TickLog } from '../ports.ts'
+import type { DueMinute, StoreOpener } from '../ports.ts'
+import type { SnapshotWriter } from '../snapshot/chain-snapshot.ts'
+import { SnapshotWrite } from '../snapshot/write-snapshot.ts'
+import type { LogSet } from './log-set.ts'
 import type { PartitionBooks } from './partition-books.ts'
 import { type IngestCounters, PartitionIngest } from './partition-ingest.ts'
 
@@ -19,7 +25,7 @@ import { type IngestCounters, PartitionIngest } from './partition-ingest.ts'
 export const CONSUMER = 'bars'
 
 export interface IngestOptions {
-  readonly logs: readonly TickLog[]
+  readonly logs: LogSet
   readonly stores: StoreOpener
   readonly master: InstrumentMaster
   readonly calendar: MarketCalendar
@@ -37,8 +43,10 @@ export interface IngestOptions {
 export interface Ingest {
   readonly chains: LiveChains
   readonly writers: readonly PartitionIngest[]
+  readonly candles: CandleWriter
+  readonly snapshots: SnapshotWriter
   readonly counters: IngestCounters
-  readonly commitLatency: LatencyHistogram
+  readonly commitLatency: RecentLatency
   /** Rejects when a partition was taken over by another process, or on a program error. */
   readonly ended: Promise<void>
   stop(): Promise<void>
@@ -57,18 +65,22 @@ export function startIngest(options: IngestOptions): Ingest {
     commits: 0,
     finalStatements: 0,
     refusedFinals: 0,
+    candleStatements: 0,
+    refusedCandles: 0,
     restarts: 0,
     deadLetters: 0,
+    uncommittedHighWater: 0,
   }
-  const commitLatency = new LatencyHistogram()
+  const commitLatency = new RecentLatency(clock)
   const writers = ownPartitions.map((partition) => {
     const isMine = (symbol: string) => partitionOfSymbol(symbol) === partition
     return new PartitionIngest({
       consumer: CONSUMER,
       partition,
+      otherPartitions: ownPartitions.filter((other) => other !== partition),
       logs: options.logs,
       stores: options.stores,
-      sessionOf: (instrument, atMs) => sessionOf(instrument, atMs, calendar),
+      sessionOf: (instrument, atMs) => sessionOn(instrument, istDate(atMs), calendar),
       isMine,
       tradingDateOf: (segment, atMs) => calendar.tradingDateOf(segment, atMs),
       chains,
@@ -89,10 +101,30 @@ export function startIngest(options: IngestOptions): Ingest {
       },
     })
   })
+  /** Hands a write to the writer of the symbol's partition. */
+  const queued = <T>(
+    { symbol }: Pick<Instrument, 'symbol'>,
+    made: (promise: Settle<T>) => QueuedWrite,
+  ) =>
+    new Promise<T>((resolve, reject) => {
+      const writer = writers[ownPartitions.indexOf(partitionOfSymbol(symbol))]
+      if (writer !== undefined) return writer.writes.add(made({ resolve, reject }))
+      reject(new CandlesNotWrittenError('not_owned', `bars of ${symbol} are not written here`))
+    })
   const ended = Promise.all(writers.map((writer) => writer.start())).then(() => undefined)
   return {
     chains,
     writers,
+    candles: {
+      write: (batch) => queued(batch.instrument, (promise) => new CandleWrite(batch, promise)),
+    },
+    snapshots: {
+      write: async (quotes) => {
+        const first = quotes[0]?.instrument
+        if (first === undefined) return 0
+        return queued(first, (promise) => new SnapshotWrite(quotes, promise))
+      },
+    },
     counters,
     commitLatency,
     ended,
@@ -100,17 +132,4 @@ export function startIngest(options: IngestOptions): Ingest {
       await Promise.all(writers.map((writer) => writer.stop()))
     },
   }
-}
-
-function sessionOf(
-  { segment, expiry }: Instrument,
-  atMs: number,
-  calendar: MarketCalendar,
-): SessionBounds | undefined {
-  const date = istDate(atMs)
-  const session = calendar.session(segment, date)
-  if (session === undefined || expiry === null || date < expiry) return session
-  if (date > expiry) return undefined
-  const closeMs = Math.min(session.closeMs, calendar.expiryCloseMs(segment, expiry))
-  return { openMs: session.openMs, closeMs }
 }

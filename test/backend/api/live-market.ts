@@ -11,8 +11,8 @@ import { LiveChains } from '../../../src/backend/chain/live-chains.ts'
 import type { BackendReads } from '../../../src/backend/ports.ts'
 import type { Clock } from '../../../src/kit/clock.ts'
 import { systemClock } from '../../../src/kit/clock.ts'
-import { LatencyHistogram } from '../../../src/kit/latency-histogram.ts'
 import { Metrics } from '../../../src/kit/metrics.ts'
+import { RecentLatency } from '../../../src/kit/recent-latency.ts'
 import { exchangeCalendar } from '../../../src/market/calendar.ts'
 import { Coverage } from '../../../src/market/coverage.ts'
 import { type Instrument, instrumentKey } from '../../../src/market/instrument.ts'
@@ -106,8 +106,12 @@ export function clockFrom(startMs: number): Clock {
 
 /** Writers as a test sets them. */
 export class FakeIngest implements IngestView {
-  readonly writers: { books: WriterBooks | undefined; storeError: string | null }[] = []
-  readonly commitLatency = new LatencyHistogram()
+  readonly writers: {
+    books: WriterBooks | undefined
+    storeError: string | null
+    readonly writes: { readonly highWater: number }
+  }[] = []
+  readonly commitLatency = new RecentLatency(systemClock)
   readonly counters = {
     batches: 0,
     records: 0,
@@ -117,14 +121,18 @@ export class FakeIngest implements IngestView {
     commits: 0,
     finalStatements: 0,
     refusedFinals: 0,
+    candleStatements: 0,
+    refusedCandles: 0,
     restarts: 0,
     deadLetters: 0,
+    uncommittedHighWater: 0,
   }
 
   /** One loaded partition that has committed up to a market time. */
   committed(marketTimeMs: number | null, sequence = 10, gapsOpen = 0): void {
     this.writers[0] = {
       storeError: null,
+      writes: { highWater: 4 },
       books: {
         expected: [
           { producer: 't1', generation: 1, position: { epoch: 7, sequence }, marketTimeMs },
@@ -139,11 +147,21 @@ export class FakeIngest implements IngestView {
 /** A store that holds nothing and answers at once; a test overrides what it asks. */
 export function emptyReads(over: Partial<BackendReads> = {}): BackendReads {
   return {
-    describe: async () => ({ kind: 'postgresql', version: 'PostgreSQL 15.1' }),
+    describe: async () => ({
+      kind: 'postgresql',
+      version: 'PostgreSQL 15.1',
+      rebuiltBecause: null,
+    }),
     chainAt: async () => undefined,
     firstStoredExpiry: async () => undefined,
     optionDays: async () => [],
     expiryMetrics: async () => [],
+    bars: async () => [],
+    everListed: async () => [],
+    listedStrikes: async () => [],
+    atmStrikes: async () => [],
+    strikeFigures: async () => [],
+    gaps: async () => [],
     newestRows: async () => [],
     ledgerSums: async () => ({
       sinceMs: null,

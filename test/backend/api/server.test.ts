@@ -170,9 +170,13 @@ describe('the server', () => {
     expect(body.openapi).toBe('3.1.0')
     expect(Object.keys(body.paths).sort()).toEqual([
       '/accounts',
+      '/bars',
       '/fo/expiries',
       '/fo/expiry-metrics',
+      '/fo/futures',
+      '/fo/moneyness-series',
       '/fo/strike-distribution',
+      '/gaps',
       '/health',
       '/instruments',
       '/marks/latest',

@@ -22,6 +22,14 @@ const failing = emptyReads({
   },
 })
 
+const rebuilding = emptyReads({
+  describe: async () => ({
+    kind: 'pglite',
+    version: 'PostgreSQL 18.1',
+    rebuiltBecause: 'the store is damaged: PG_VERSION is missing',
+  }),
+})
+
 describe('GET /status', () => {
   it('says what is read, how far, how fresh, and whether the books balance', async () => {
     const market = new LiveMarket()
@@ -105,6 +113,15 @@ describe('GET /status', () => {
     expect((await api.get('/status')).body.ledger.balanced).toBe(false)
   })
 
+  it('says that the store is filled again, why, and how far it is', async () => {
+    const ingest = committedAt(OPEN_MS - 60_000)
+    const api = await start(new LiveMarket(), OPEN_MS, { reads: rebuilding, ingest })
+    const { body } = await api.get('/status')
+    expect(Compile(BackendStatus).Errors(body)).toEqual([])
+    expect(body.store.rebuilt_because).toBe('the store is damaged: PG_VERSION is missing')
+    expect(Math.round((body.ingest[0]?.age_ms ?? 0) / 1000)).toBe(60)
+  })
+
   it('answers while the store is down, and says so', async () => {
     const api = await start(new LiveMarket(), OPEN_MS, { reads: failing })
     const { status, body } = await api.get('/status')
@@ -134,6 +151,11 @@ describe('GET /health', () => {
   it.each([
     ['the store does not answer', { reads: failing }, /ECONNREFUSED/],
     ['the log is behind', { ingest: committedAt(OPEN_MS - 60_000) }, /60 s behind/],
+    [
+      'the store is rebuilt',
+      { ingest: committedAt(OPEN_MS - 60_000), reads: rebuilding },
+      /rebuilt from the log, 60 s behind: the store is damaged: PG_VERSION is missing/,
+    ],
     ['no time was told', { ingest: committedAt(null) }, /not told any time/],
   ])('is unavailable, with the reason, when %s', async (_name, over, reason) => {
     const api = await start(new LiveMarket(), OPEN_MS, over)
@@ -202,6 +224,11 @@ describe('GET /metrics', () => {
     ingest.commitLatency.record(3, 10)
     const reads = emptyReads({
       gapSums: async () => ({ open: 2, closed: 0, unrepairable: 0, oldestOpenFromMs: OPEN_MS }),
+      ledgerSums: async () => ({
+        sinceMs: OPEN_MS,
+        ...{ received: 12, rejected: 1, dropped: 1, journaled: 10, folded: 7, lost: 0 },
+        notFolded: { no_session: 2 },
+      }),
     })
     const api = await start(new LiveMarket(), OPEN_MS, { ingest, reads })
     const { status, body, headers } = await api.get('/metrics')
@@ -212,7 +239,11 @@ describe('GET /metrics', () => {
       'fostream_ticks_total{stage="read"} 100',
       'fostream_ticks_total{stage="skipped"} 5',
       'fostream_lost_ticks_total 3',
+      'fostream_ledger_ticks{stage="received"} 12',
+      'fostream_ledger_ticks{stage="not_folded"} 2',
+      'fostream_ledger_balanced 0',
       'fostream_gaps_open 2',
+      'fostream_candle_writes_high_water 4',
       'fostream_database_up 1',
       '# TYPE fostream_hop_seconds histogram',
       'fostream_hop_seconds_bucket{le="+Inf",hop="received_to_committed"} 10',

@@ -7,7 +7,11 @@ import {
   requireSymbol,
 } from '../../../src/backend/api/series-lookup.ts'
 import type { StreamSocket } from '../../../src/backend/api/stream/stream-client.ts'
-import { type SaidHealth, StreamHub } from '../../../src/backend/api/stream/stream-hub.ts'
+import {
+  type SaidBackfill,
+  type SaidHealth,
+  StreamHub,
+} from '../../../src/backend/api/stream/stream-hub.ts'
 import { applyDelta } from '../../../src/contract/api/chain-delta.ts'
 import { ServerMessage } from '../../../src/contract/api/stream.ts'
 import type { StreamChain } from '../../../src/contract/api/strike-distribution.ts'
@@ -103,6 +107,17 @@ function setUp(nowMs = OPEN_MS) {
     },
     gaps_open: 0,
   }
+  const backfill: SaidBackfill = {
+    queue: {
+      waiting: 3,
+      running: 1,
+      later: 0,
+      requests_per_second: 3,
+      eta_ms: 1_333,
+      waits_for: null,
+    },
+    backfills: [],
+  }
   const asked = { health: 0 }
   const hub = new StreamHub(
     {
@@ -114,6 +129,7 @@ function setUp(nowMs = OPEN_MS) {
         asked.health++
         return health
       },
+      backfill: () => backfill,
     },
     clock,
     silentLog,
@@ -125,7 +141,7 @@ function setUp(nowMs = OPEN_MS) {
     return { socket, client, say }
   }
   const rest = (eachSide: number | null = null) => views.chain('NIFTY50', EXPIRY, eachSide)?.chain
-  return { market, clock, views, hub, connect, rest, health, asked }
+  return { market, clock, views, hub, connect, rest, health, backfill, asked }
 }
 
 /** A market that moves a little every 30 ms for a second. */
@@ -302,6 +318,29 @@ describe('a slow client', () => {
     expect(dead.socket.closedWith).toEqual([1008, 'slow_client'])
     expect(alive.socket.closedWith).toBeUndefined()
     expect(alive.socket.pings).toBeGreaterThan(2)
+  })
+})
+
+describe('backfill on the stream', () => {
+  it('is told at once, at most once a second while it changes, and from time to time', () => {
+    const scene = setUp()
+    const { socket, say } = scene.connect()
+    say({ op: 'subscribe', channel: 'backfill' })
+    expect(socket.of('backfill')).toMatchObject([
+      { id: 'backfill', channel: 'backfill', sequence: 1, queue: { waiting: 3 } },
+    ])
+    for (let left = 29; left > 0; left--) {
+      Object.assign(scene.backfill.queue, { waiting: left })
+      scene.clock.advance(100)
+    }
+    const waiting = socket.of('backfill').map(({ queue }) => queue.waiting)
+    expect(waiting).toHaveLength(3)
+    scene.clock.advance(10_000)
+    expect(socket.of('backfill').length).toBeGreaterThanOrEqual(5)
+    say({ op: 'unsubscribe', id: 'backfill' })
+    const told = socket.of('backfill').length
+    scene.clock.advance(10_000)
+    expect(socket.of('backfill')).toHaveLength(told)
   })
 })
 

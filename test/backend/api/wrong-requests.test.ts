@@ -7,6 +7,8 @@ import { ask, emptyReads, LiveMarket, NEXT_EXPIRY, servers } from './live-market
 const start = servers()
 
 const CHAIN = '/fo/strike-distribution'
+const SERIES = '/fo/moneyness-series?symbol=NIFTY&indicator=iv'
+const BARS = '/bars?tradingsymbol=NIFTY'
 
 /** Path, status, code, the field that is named, and a word of the message. */
 const WRONG: readonly (readonly [string, number, string, string | undefined, RegExp])[] = [
@@ -50,6 +52,42 @@ const WRONG: readonly (readonly [string, number, string, string | undefined, Reg
     'from',
     /not before/,
   ],
+  ['/fo/moneyness-series?symbol=NIFTY', 400, 'bad_request', 'indicator', /missing/],
+  ['/fo/moneyness-series?indicator=iv', 400, 'bad_request', 'symbol', /missing/],
+  ['/fo/moneyness-series?symbol=X&indicator=iv', 404, 'unknown_symbol', 'symbol', /"X"/],
+  ['/fo/moneyness-series?symbol=NIFTY&indicator=rho', 400, 'bad_request', 'indicator', /premium/],
+  [`${SERIES}&side=CALL`, 400, 'bad_request', 'side', /CE, PE, both/],
+  [`${SERIES}&buckets=ATM,OTM21`, 400, 'bad_request', 'buckets', /"OTM21"/],
+  [`${SERIES}&buckets=OTM0`, 400, 'bad_request', 'buckets', /OTM1 to OTM20/],
+  [`${SERIES}&buckets=`, 400, 'bad_request', 'buckets', /hold ""/],
+  [`${SERIES}&buckets=atm;DROP`, 400, 'bad_request', 'buckets', /DROP/],
+  [`${SERIES}&buckets=${'ATM,'.repeat(50)}ATM`, 400, 'bad_request', 'buckets', /1 to 41/],
+  [`${SERIES}&expiry=2026-02-31`, 400, 'bad_request', 'expiry', /no date/],
+  [`${SERIES}&expiry=${EXPIRY}&expiry=soon`, 400, 'bad_request', 'expiry', /"soon"/],
+  [`${SERIES}&expiry=${`${EXPIRY},`.repeat(12)}${EXPIRY}`, 400, 'bad_request', 'expiry', /1 to 12/],
+  [`${SERIES}&timeframe=1w`, 400, 'bad_request', 'timeframe', /1m, 3m/],
+  [`${SERIES}&from=2026-11-21&to=2026-11-20`, 400, 'bad_request', 'from', /not before/],
+  [`${SERIES}&from=9999-12-30&to=9999-12-31`, 400, 'bad_request', 'from', /yet to come/],
+  ['/bars', 400, 'bad_request', 'tradingsymbol', /missing/],
+  ['/bars?tradingsymbol=', 400, 'bad_request', 'tradingsymbol', /cannot be/],
+  [
+    `/bars?tradingsymbol=${encodeURIComponent("x' OR '1'='1")}`,
+    404,
+    'unknown_instrument',
+    'tradingsymbol',
+    /OR/,
+  ],
+  [`/bars?tradingsymbol=${'N'.repeat(65)}`, 400, 'bad_request', 'tradingsymbol', /1 to 64/],
+  [`${BARS}&timeframe=2h`, 400, 'bad_request', 'timeframe', /1m, 3m/],
+  [`${BARS}&from=${OPEN_MS}`, 400, 'bad_request', 'from', /epoch seconds/],
+  [`${BARS}&from=99999999999`, 400, 'bad_request', 'from', /not before/],
+  [`${BARS}&exchange=MOON`, 404, 'unknown_instrument', 'tradingsymbol', /NIFTY/],
+  ['/fo/futures', 400, 'bad_request', 'symbol', /missing/],
+  ['/fo/futures?symbol=NIFTY&expiry=x', 400, 'bad_request', 'expiry', /no parameter/],
+  ['/gaps?status=lost', 400, 'bad_request', 'status', /unrepairable/],
+  ['/gaps?limit=0', 400, 'bad_request', 'limit', /1 to 1000/],
+  ['/gaps?limit=1e9', 400, 'bad_request', 'limit', /1 to 1000/],
+  ['/gaps?from=2026-11-20&to=2026-11-20', 400, 'bad_request', 'from', /not before/],
   ['/marks/latest?symbols=NIFTY,,SENSEX', 400, 'bad_request', 'symbols', /empty/],
   ['/status?verbose=1', 400, 'bad_request', 'verbose', /no parameter/],
   ['/health?x', 400, 'bad_request', 'x', /no parameter/],
@@ -79,6 +117,17 @@ describe('a wrong request', () => {
     expect(answer.body.error.code).toBe(code)
     expect(answer.body.error.details?.field).toBe(field)
     expect(answer.body.error.message).toMatch(message)
+  })
+
+  it('of a time far off is answered all the same', async () => {
+    const api = await start(new LiveMarket(), OPEN_MS)
+    const far = '&from=0001-01-01&to=9999-12-31T23:59:59'
+    for (const timeframe of ['1m', '1h', '1d']) {
+      for (const path of [SERIES, BARS, '/fo/expiry-metrics?symbol=NIFTY']) {
+        expect((await api.get(`${path}${far}&timeframe=${timeframe}`)).status).toBe(200)
+      }
+    }
+    expect((await api.get(`/gaps?from=0001-01-01&to=9999-12-31`)).status).toBe(200)
   })
 
   it('names what is known beside what is not', async () => {

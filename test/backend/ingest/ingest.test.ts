@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { LogSet } from '../../../src/backend/ingest/log-set.ts'
 import { type Ingest, startIngest } from '../../../src/backend/ingest/start-ingest.ts'
 import { systemClock } from '../../../src/kit/clock.ts'
 import { exchangeCalendar } from '../../../src/market/calendar.ts'
@@ -56,9 +57,9 @@ describe.skipIf(url === undefined)('ingest', () => {
     running = []
   })
 
-  function start(): Ingest {
+  function start(logs = new LogSet([log])): Ingest {
     const ingest = startIngest({
-      logs: [log],
+      logs,
       stores: barStore(store, 'bars'),
       master: new InstrumentMaster(ALL),
       calendar: exchangeCalendar(),
@@ -173,6 +174,41 @@ describe.skipIf(url === undefined)('ingest', () => {
     expect(distribution?.n).toBe(10)
   })
 
+  it('begins with the first ticker that is found, and takes another in without losing a tick', async () => {
+    const logs = new LogSet()
+    const ingest = start(logs)
+    tradeTwoMinutes()
+    logs.add(log)
+    await settled()
+    const other = new MemoryLog('t2')
+    other.startEpoch(7)
+    const atMs = OPEN_MS + 2 * MINUTE_MS + 6_000
+    other.append([packet(NIFTY, atMs, 24_600), clockAt(atMs)])
+    log.append([packet(NIFTY, atMs, 24_601), clockAt(atMs)])
+    logs.add(other)
+    log.append([packet(NIFTY, atMs + 1_000, 24_602), clockAt(atMs + 1_000)])
+    await until(async () => {
+      const offsets = await rows<{ producer: string; generation: number; sequence: number }>(
+        'SELECT producer, generation, sequence FROM stream_offsets ORDER BY producer',
+      )
+      return (
+        offsets.length === 2 &&
+        offsets[0]?.sequence === log.position.sequence &&
+        offsets[1]?.sequence === other.position.sequence
+      )
+    })
+    const ledger = await rows<{ producer: string; journaled: number; accounted: number }>(
+      `SELECT producer, sum(journaled)::int AS journaled,
+         sum(folded)::int + sum((SELECT coalesce(sum(v::int), 0) FROM jsonb_each_text(not_folded) AS e(k, v)))::int
+           AS accounted
+       FROM delivery_ledger GROUP BY producer ORDER BY producer`,
+    )
+    for (const { journaled, accounted } of ledger) expect(accounted).toBe(journaled)
+    expect(ledger.map(({ producer }) => producer)).toEqual(['t1', 't2'])
+    expect(() => logs.add(new MemoryLog('t2'))).toThrow(/TICKER_ID/)
+    expect(ingest.counters.restarts).toBe(0)
+  })
+
   it('balances the books to the tick', async () => {
     tradeTwoMinutes()
     start()
@@ -238,6 +274,20 @@ describe.skipIf(url === undefined)('ingest', () => {
     }
     return all
   }
+
+  it('writes no metrics of a minute in which only the index has ticked: nobody may come to close it', async () => {
+    tradeTwoMinutes()
+    start()
+    const atMs = OPEN_MS + 2 * MINUTE_MS + 6_000
+    for (let i = 0; i < 3; i++) {
+      log.append([packet(NIFTY, atMs + i * 1000, 24_520 + i), clockAt(atMs + i * 1000)])
+      await settled()
+    }
+    const metrics = await rows<{ minute: number }>(
+      'SELECT DISTINCT bucket_time AS minute FROM fo_expiry_metrics ORDER BY 1',
+    )
+    expect(metrics.map(({ minute }) => minute)).toEqual([OPEN_MS, OPEN_MS + MINUTE_MS])
+  })
 
   it('gives a quiet minute a flat row and no missing one', async () => {
     log.startEpoch(100)

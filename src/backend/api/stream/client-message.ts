@@ -1,17 +1,16 @@
 /** What a client of the stream says, read and checked; what is wrong is said as REST says it. */
-import type { TSchema } from 'typebox'
-import { Compile } from 'typebox/compile'
 import type { ErrorDetail } from '../../../contract/api/error.ts'
+import { requestCheck } from '../../../contract/api/request-check.ts'
 import {
   type ClientMessage,
   Resnapshot,
   STREAM_CHANNELS,
+  SubscribeBackfill,
   SubscribeChain,
   SubscribeHealth,
   Unsubscribe,
 } from '../../../contract/api/stream.ts'
 import { badField } from '../api-error.ts'
-import { describeFault, propertiesOf } from '../request-validation.ts'
 
 export type ReadMessage =
   | { readonly ok: true; readonly message: ClientMessage }
@@ -30,9 +29,10 @@ export function readClientMessage(text: string): ReadMessage {
     const message = `"${field}" must be one of ${known.join(', ')}.`
     return refused(id, badField(field, message, { known }).body.error)
   }
-  const { compiled, properties } = check
-  if (compiled.Check(said)) return { ok: true, message: said as ClientMessage }
-  return refused(id, describeFault(properties, said, compiled.Errors(said)).body.error)
+  const checked = check(said)
+  if (checked.ok) return { ok: true, message: said as ClientMessage }
+  const { message, details } = checked.fault
+  return refused(id, { code: 'bad_request', message, details })
 }
 
 function parse(text: string): unknown {
@@ -53,15 +53,13 @@ function checkOf({ op, channel }: Readonly<Record<string, unknown>>) {
   if (op !== 'subscribe') return { field: 'op', known: OPERATIONS }
   if (channel === 'chain') return SUBSCRIBE_CHAIN
   if (channel === 'health') return SUBSCRIBE_HEALTH
+  if (channel === 'backfill') return SUBSCRIBE_BACKFILL
   return { field: 'channel', known: STREAM_CHANNELS }
 }
 
 const OPERATIONS = ['subscribe', 'unsubscribe', 'resnapshot']
-const SUBSCRIBE_CHAIN = prepared(SubscribeChain)
-const SUBSCRIBE_HEALTH = prepared(SubscribeHealth)
-const UNSUBSCRIBE = prepared(Unsubscribe)
-const RESNAPSHOT = prepared(Resnapshot)
-
-function prepared(schema: TSchema) {
-  return { compiled: Compile(schema), properties: propertiesOf(schema) }
-}
+const SUBSCRIBE_CHAIN = requestCheck(SubscribeChain, 'json')
+const SUBSCRIBE_HEALTH = requestCheck(SubscribeHealth, 'json')
+const SUBSCRIBE_BACKFILL = requestCheck(SubscribeBackfill, 'json')
+const UNSUBSCRIBE = requestCheck(Unsubscribe, 'json')
+const RESNAPSHOT = requestCheck(Resnapshot, 'json')

@@ -37,8 +37,9 @@ export interface ChainSubscription {
   sequence: number
 }
 
-export interface HealthSubscription {
-  readonly kind: 'health'
+/** Of something that is said whole: on each change, and from time to time. */
+export interface StateSubscription {
+  readonly kind: 'health' | 'backfill'
   readonly id: string
   sequence: number
   saidAtMs: number
@@ -46,7 +47,7 @@ export interface HealthSubscription {
   said: string
 }
 
-export type Subscription = ChainSubscription | HealthSubscription
+export type Subscription = ChainSubscription | StateSubscription
 
 export class StreamClient {
   readonly socket: StreamSocket

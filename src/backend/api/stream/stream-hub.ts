@@ -9,6 +9,7 @@
  *   unread for too long, no pong, stop ─▶ dropped {reason} ─▶ closed
  */
 import type {
+  BackfillMessage,
   ClientMessage,
   DroppedMessage,
   HealthMessage,
@@ -31,13 +32,16 @@ import { readClientMessage } from './client-message.ts'
 import {
   type ChainSubscription,
   type DropReason,
-  type HealthSubscription,
+  type StateSubscription,
   StreamClient,
   type StreamSocket,
 } from './stream-client.ts'
 
 /** What health says, without what the subscription adds. */
 export type SaidHealth = Omit<HealthMessage, 'op' | 'id' | 'channel' | 'stream_epoch' | 'sequence'>
+
+/** What backfill says, without what the subscription adds. */
+export type SaidBackfill = Pick<BackfillMessage, 'queue' | 'backfills'>
 
 export interface StreamSources {
   /** The chain now; the same object while nothing changed, undefined where it is not listed. */
@@ -48,6 +52,7 @@ export interface StreamSources {
   /** The expiry that is meant, null the nearest; throws ApiError. */
   requireExpiry(symbol: string, expiry: string | null): string
   health(): SaidHealth
+  backfill(): SaidBackfill
 }
 
 /** What the socket tells of itself. */
@@ -150,7 +155,7 @@ export class StreamHub {
       this.#end(client, id)
       if (client.subscriptions.size >= STREAM_SUBSCRIPTIONS_PER_CLIENT) throw tooManySubscriptions()
       if (message.channel === 'chain') this.#follow(client, id, message)
-      else this.#followHealth(client, id)
+      else this.#followState(client, id, message.channel)
     }
   }
 
@@ -175,16 +180,16 @@ export class StreamHub {
     this.#bringUpToDate(subscription)
   }
 
-  #followHealth(client: StreamClient, id: string): void {
-    const subscription: HealthSubscription = {
-      kind: 'health',
+  #followState(client: StreamClient, id: string, kind: StateSubscription['kind']): void {
+    const subscription: StateSubscription = {
+      kind,
       id,
       sequence: 0,
       saidAtMs: Number.NEGATIVE_INFINITY,
       said: '',
     }
     client.subscriptions.set(id, subscription)
-    this.#sayHealth(client, subscription, this.#from.health())
+    this.#sayState(client, subscription, this.#stateOf(kind))
   }
 
   #resnapshot(client: StreamClient, id: string): void {
@@ -195,12 +200,12 @@ export class StreamHub {
         known: [...client.subscriptions.keys()],
       })
     }
-    if (subscription.kind === 'health') {
-      subscription.saidAtMs = Number.NEGATIVE_INFINITY
-      this.#sayHealth(client, subscription, this.#from.health())
-    } else {
+    if (subscription.kind === 'chain') {
       subscription.revision = 0
       this.#bringUpToDate(subscription)
+    } else {
+      subscription.saidAtMs = Number.NEGATIVE_INFINITY
+      this.#sayState(client, subscription, this.#stateOf(subscription.kind))
     }
   }
 
@@ -238,7 +243,7 @@ export class StreamHub {
     for (const client of [...this.#clients]) this.#watch(client, nowMs)
     if (this.#beats % SLOW_BEAT === 0) this.#rollExpiries()
     for (const group of [...this.#groups.values()]) this.#advance(group)
-    if (this.#beats % SLOW_BEAT === 0) this.#tellHealth()
+    if (this.#beats % SLOW_BEAT === 0) this.#tellStates()
   }
 
   #watch(client: StreamClient, nowMs: number): void {
@@ -314,38 +319,43 @@ export class StreamHub {
     )
   }
 
-  // -------------------------------------------------------------- health
+  // -------------------------------------------------------------- health, backfill
 
-  #tellHealth(): void {
-    let health: SaidHealth | undefined
+  #tellStates(): void {
+    const states = new Map<StateSubscription['kind'], State>()
     for (const client of this.#clients) {
       for (const subscription of client.subscriptions.values()) {
-        if (subscription.kind !== 'health') continue
-        health ??= this.#from.health()
-        this.#sayHealth(client, subscription, health)
+        const { kind } = subscription
+        if (kind === 'chain') continue
+        const state = states.get(kind) ?? this.#stateOf(kind)
+        states.set(kind, state)
+        this.#sayState(client, subscription, state)
       }
     }
   }
 
+  #stateOf(kind: StateSubscription['kind']): State {
+    if (kind === 'health') {
+      const health = this.#from.health()
+      return { body: health, essence: essenceOf(health) }
+    }
+    const backfill = this.#from.backfill()
+    return { body: backfill, essence: JSON.stringify(backfill) }
+  }
+
   /** Says it when something changed, or when it is due. */
-  #sayHealth(client: StreamClient, subscription: HealthSubscription, health: SaidHealth): void {
+  #sayState(client: StreamClient, subscription: StateSubscription, state: State): void {
     const nowMs = this.#clock.elapsedMs()
-    const said = essenceOf(health)
+    const { kind, id } = subscription
     const isDue =
       nowMs - subscription.saidAtMs >= STREAM_HEALTH_PERIOD_MS - SLOW_BEAT * STREAM_BEAT_MS
-    if ((said === subscription.said && !isDue) || !client.hasRoom) return
-    subscription.said = said
+    if ((state.essence === subscription.said && !isDue) || !client.hasRoom) return
+    subscription.said = state.essence
     subscription.saidAtMs = nowMs
     subscription.sequence++
-    const message: HealthMessage = {
-      op: 'health',
-      id: subscription.id,
-      channel: 'health',
-      stream_epoch: this.#epoch,
-      sequence: subscription.sequence,
-      ...health,
-    }
-    client.send(JSON.stringify(message))
+    const { sequence } = subscription
+    const head = { op: kind, id, channel: kind, stream_epoch: this.#epoch, sequence }
+    client.send(JSON.stringify({ ...head, ...state.body }))
   }
 
   // -------------------------------------------------------------- the end of a client
@@ -367,6 +377,12 @@ export class StreamHub {
     this.#stopBeat?.()
     this.#stopBeat = undefined
   }
+}
+
+interface State {
+  readonly body: SaidHealth | SaidBackfill
+  /** What counts as a change of it. */
+  readonly essence: string
 }
 
 /** What counts as a change: all but the clocks. */

@@ -7,13 +7,14 @@ import type { ChainViews } from '../chain-views.ts'
 import { mayStream } from '../cors.ts'
 import { type MarketView, requireSeries, requireSymbol } from '../series-lookup.ts'
 import type { Status } from '../status.ts'
-import type { StreamHub, StreamSources } from './stream-hub.ts'
+import type { SaidBackfill, StreamHub, StreamSources } from './stream-hub.ts'
 
 /** The hub reads chains and health where REST does. */
 export function streamSources(
   market: MarketView,
   views: ChainViews,
   status: Status,
+  backfill: () => SaidBackfill,
 ): StreamSources {
   return {
     chain: ({ symbol, expiry, eachSide }) => views.chain(symbol, expiry, eachSide),
@@ -21,6 +22,7 @@ export function streamSources(
     requireSymbol: (asked) => requireSymbol(market.chains.master, asked),
     requireExpiry: (symbol, expiry) => requireSeries(market, symbol, expiry ?? undefined).expiry,
     health: () => status.said(),
+    backfill,
   }
 }
 
