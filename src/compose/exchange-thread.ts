@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads'
 import type { Config } from '../config.ts'
 import type { LogLevel } from '../kit/log.ts'
 import { STOP_DEADLINE_MS } from '../limits.ts'
+import { loginCallbackUrl } from '../ticker/login/callback.ts'
 import { StartError } from './start-error.ts'
 
 export interface ExchangeOrder {
@@ -13,6 +14,8 @@ export interface ExchangeOrder {
     readonly speed: number
     readonly ticksPerSecond: number | undefined
     readonly stateDir: string
+    /** Where a login sends the browser, as a Kite app's redirect URL does. */
+    readonly redirectUrl: string
   }
   readonly logFolder: string
   readonly logLevel: LogLevel
@@ -44,7 +47,7 @@ export interface ExchangeThread {
 }
 
 export async function startExchangeThread(
-  { exchange, bindHost, folders, logLevel }: Config,
+  { exchange, kite, bindHost, folders, logLevel }: Config,
   onDeath: (error: Error) => void,
 ): Promise<ExchangeThread> {
   const order: ExchangeOrder = {
@@ -55,6 +58,7 @@ export async function startExchangeThread(
       speed: exchange.speed,
       ticksPerSecond: exchange.ticksPerSecond,
       stateDir: folders.feedData,
+      redirectUrl: loginCallbackUrl(kite.loginPort),
     },
     logFolder: folders.logs,
     logLevel,

@@ -3,11 +3,15 @@ import type { Config } from '../config.ts'
 import type { Clock } from '../kit/clock.ts'
 import type { Log } from '../kit/log.ts'
 import type { Releasers } from '../kit/releasers.ts'
-import { STORE_RETRY_MAX_MS } from '../limits.ts'
+import { STORE_RETRY_MAX_MS, STORE_UPKEEP_PERIOD_MS, STORE_VACUUM_FIRST_MS } from '../limits.ts'
+import { DAY_MS } from '../market/ist.ts'
 import { classify } from '../postgres/classify-error.ts'
 import { openStore, type Store, type StoreTarget } from '../postgres/connection.ts'
-import { openEmbedded } from '../postgres/embedded/open-embedded.ts'
+import { openEmbedded, type SetAside } from '../postgres/embedded/open-embedded.ts'
 import { migrate, stampFeed } from '../postgres/migrate.ts'
+import { adoptTimescale } from '../postgres/timescale/adopt-timescale.ts'
+import { BarUpkeep } from '../postgres/upkeep.ts'
+import type { Fail, Role } from './role-parts.ts'
 
 export interface OpenedStore {
   readonly store: Store
@@ -21,18 +25,72 @@ export async function openConfiguredStore(
   log: Log,
   releasers: Releasers,
   aborted: AbortSignal,
+  fail: Fail,
 ): Promise<OpenedStore> {
-  const { target, isNew } = await openTarget(config, clock, log)
+  const { target, isNew } = await openTarget(config, clock, log, fail)
   const store = openStore(target, { applicationName: 'fostream', log })
   releasers.push('store', () => store.close())
   await prepareSchema(store, config, clock, log, aborted)
   return { store, isNew }
 }
 
+export interface OutsideStore {
+  readonly store: Store
+  /** Resolves when it is there with its schema up to date; rejects where it refuses us. */
+  readonly ready: Promise<void>
+}
+
+/** The database of a role that runs apart; undefined where none is set. It may be away. */
+export function openOutsideStore(
+  config: Config,
+  role: Role,
+  clock: Clock,
+  log: Log,
+  releasers: Releasers,
+  aborted: AbortSignal,
+): OutsideStore | undefined {
+  if (config.store.kind !== 'postgres') return undefined
+  const target: StoreTarget = { kind: 'url', url: config.store.url }
+  const store = openStore(target, { applicationName: `fostream ${role}`, log })
+  releasers.push('store', () => store.close())
+  return { store, ready: prepareSchema(store, config, clock, log, aborted) }
+}
+
+/**
+ * Looks after the store from time to time: old bars go, TimescaleDB's aggregates are refreshed and its
+ * settled days compressed; the embedded engine, which has nobody else for it, is vacuumed once a day.
+ * Returns how to stop.
+ */
+export function keepStore(store: Store, { backend }: Config, clock: Clock, log: Log): () => void {
+  const upkeep = new BarUpkeep(store.upkeep, { retentionDays: backend.retentionDays, log })
+  const failed = (err: unknown) => log.error({ err }, 'Store upkeep failed')
+  let isRunning = false
+  const endBars = clock.every(STORE_UPKEEP_PERIOD_MS, () => {
+    if (isRunning) return
+    isRunning = true
+    upkeep
+      .run(clock.nowMs())
+      .catch(failed)
+      .finally(() => {
+        isRunning = false
+      })
+  })
+  const vacuum = () => void store.maintain().catch(failed)
+  // Also where it never runs for a whole day: what has not changed since the last time costs nothing.
+  const endFirst = clock.after(STORE_VACUUM_FIRST_MS, vacuum)
+  const endVacuum = clock.every(DAY_MS, vacuum)
+  return () => {
+    endBars()
+    endFirst()
+    endVacuum()
+  }
+}
+
 async function openTarget(
   { store, folders }: Config,
   clock: Clock,
   log: Log,
+  fail: Fail,
 ): Promise<{ target: StoreTarget; isNew: boolean }> {
   if (store.kind === 'postgres') return { target: { kind: 'url', url: store.url }, isNew: false }
   const embedded = await openEmbedded({
@@ -41,13 +99,17 @@ async function openTarget(
     clock,
     log,
   })
-  if (embedded.setAside !== undefined) {
-    log.error(
-      { ...embedded.setAside },
-      'The embedded store could not be used and was set aside; it is rebuilt from the journal',
-    )
-  }
+  if (embedded.setAside !== undefined) sayRebuilt(embedded.setAside)
+  void embedded.lost.then(fail)
   return { target: { kind: 'embedded', store: embedded }, isNew: embedded.created }
+}
+
+/** The log has been told by the store itself. */
+function sayRebuilt({ path, reason }: SetAside): void {
+  process.stderr.write(
+    `The embedded store could not be used (${reason}).\nIt is kept as ${path}. ` +
+      'A new one is filled from the journal; minutes that the journal no longer has are missing.\n',
+  )
 }
 
 /** A database that is not there yet is waited for; one that refuses us stops the start. */
@@ -61,14 +123,15 @@ async function prepareSchema(
   let isSaid = false
   for (;;) {
     try {
-      const client = await store.connect()
+      const client = await store.connectForUpkeep()
       try {
         await migrate(client)
         await stampFeed(client, feed)
-        return
       } finally {
         await client.end()
       }
+      await adoptTimescale(store, log)
+      return
     } catch (error) {
       if (classify(error).kind !== 'connection' || aborted.aborted) throw error
       log.warn({ err: error, store: store.describe() }, 'Waiting for the database')

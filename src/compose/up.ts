@@ -3,47 +3,41 @@
  * exchange and the embedded store have a thread each. The roles meet where they would meet apart: at
  * the exchange's port, the journal's tail and the ticker's REST.
  */
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { startBackendApi } from '../backend/api/server.ts'
-import { CONSUMER, type Ingest, startIngest } from '../backend/ingest/start-ingest.ts'
+import { LogSet } from '../backend/ingest/log-set.ts'
+import type { Ingest } from '../backend/ingest/start-ingest.ts'
 import type { Config } from '../config.ts'
-import { accountWithDefaults } from '../config-accounts.ts'
 import { comparePositions } from '../contract/journal-record.ts'
 import type { Journal } from '../journal/journal.ts'
-import { openJournal } from '../journal/open-journal.ts'
 import { type Clock, systemClock } from '../kit/clock.ts'
 import { acquireFolderLock } from '../kit/folder-lock.ts'
-import { createLog, type Log } from '../kit/log.ts'
-import { Metrics } from '../kit/metrics.ts'
+import type { Log } from '../kit/log.ts'
 import type { Releasers } from '../kit/releasers.ts'
 import { DRAIN_DEADLINE_MS } from '../limits.ts'
 import { InstrumentMaster } from '../market/instrument-master.ts'
-import { DAY_MS } from '../market/ist.ts'
-import { barStore } from '../postgres/bar-writer.ts'
-import type { Store } from '../postgres/connection.ts'
 import { createInstrumentStore } from '../postgres/instrument-store.ts'
-import { storeReads } from '../postgres/read-store.ts'
-import { createSubscriptionStore } from '../postgres/subscription-store.ts'
-import { kiteBroker } from '../ticker/broker.ts'
-import { startTicker, type TickerDeps, type TickerHandle } from '../ticker/ticker.ts'
-import { type ExchangeThread, startExchangeThread } from './exchange-thread.ts'
+import { openAuto } from './auto-role.ts'
+import { startApiRole, startIngestRole } from './backend-role.ts'
+import { openBackfill } from './backfill-role.ts'
+import { describeBus } from './bus.ts'
+import { startExchangeThread } from './exchange-thread.ts'
+import { openListener, openShared } from './lifecycle-role.ts'
 import { configuredCalendar } from './market-calendar.ts'
-import { ineffective, refuseUnsafe } from './not-yet.ts'
+import { findReplay, kiteMarket, type MarketSource, simulatedMarket } from './market-source.ts'
+import { refuseUnsafe } from './not-yet.ts'
+import { announce, type Fail, roleLog } from './role-parts.ts'
+import { startSnapshots } from './snapshot-role.ts'
 import { StartError } from './start-error.ts'
-import { openConfiguredStore } from './store.ts'
-
-const PAGE_FOLDER = fileURLToPath(new URL('../web', import.meta.url))
+import { keepStore, openConfiguredStore } from './store.ts'
+import { openRoleJournal, startTickerRole } from './ticker-role.ts'
 
 export async function runUp(
   config: Config,
   releasers: Releasers,
   stopping: AbortSignal,
-  fail: (error: Error) => void,
+  fail: Fail,
 ): Promise<void> {
   refuseUnsafe(config)
-  for (const note of ineffective(config)) process.stderr.write(`Warning: ${note}\n`)
+  refusePubsub(config)
   const clock = systemClock
   const logs = { ticker: roleLog(config, 'ticker'), backend: roleLog(config, 'backend') }
   releasers.push('logs', () => {
@@ -53,171 +47,94 @@ export async function runUp(
   const lock = await acquireFolderLock(config.folders.feedData, 'another fostream')
   releasers.push('data folder', () => lock.release())
 
-  const exchange = await startExchangeIfSimulated(config, releasers, fail)
-  const { store } = await openConfiguredStore(config, clock, logs.backend, releasers, stopping)
-  releasers.push('store upkeep', maintainDaily(store, clock, logs.backend))
-  const journal = await openJournal({
-    dir: join(config.folders.feedData, 'journal'),
-    producer: config.ticker.id,
-    partitions: config.journal.partitions,
-    feed: config.feed,
-    maxAgeMs: config.journal.maxDays * DAY_MS,
-    maxBytes: config.journal.maxBytes,
+  const market = await startMarket(config, releasers, stopping, fail)
+  const { store } = await openConfiguredStore(
+    config,
     clock,
-    log: logs.ticker,
-  })
-  releasers.push('journal', () => journal.close())
+    logs.backend,
+    releasers,
+    stopping,
+    fail,
+  )
+  releasers.push('store upkeep', keepStore(store, config, clock, logs.backend))
+  const journal = await openRoleJournal(config, clock, logs.ticker, releasers)
 
   const calendar = configuredCalendar(config, logs.backend)
-  const instruments = createInstrumentStore(store.pool)
-  const metrics = new Metrics({ processDefaults: true })
-  const ingest = startIngest({
-    logs: [journal],
-    stores: barStore(store, CONSUMER),
-    master: new InstrumentMaster(await instruments.loadCurrent()),
-    calendar,
-    riskFreeRate: config.riskFreeRate,
-    partitions: config.journal.partitions,
-    ownPartitions: ownPartitions(config),
-    clock,
-    log: logs.backend,
-  })
-  ingest.ended.catch(fail)
-  releasers.push('ingest', () => ingest.stop())
+  const shared = { config, store, calendar, clock, releasers, fail }
+  const backend = { ...shared, log: logs.backend }
+  const master = new InstrumentMaster(await createInstrumentStore(store.pool).loadCurrent())
+  const ingest = startIngestRole({ ...backend, logs: new LogSet([journal]), master })
   releasers.push('the rest of the log', () => drain(journal, ingest, clock, logs.backend))
 
-  const ticker = await startTickerOn({
-    ...tickerParts(config, exchange),
-    journal,
-    calendar,
-    subscriptionStore: createSubscriptionStore(store.pool),
-    instrumentStore: instruments,
-    clock,
-    log: logs.ticker,
-    random: Math.random,
-    onFailure: (error) => fail(error instanceof Error ? error : new Error(String(error))),
-  })
-  releasers.push('journal writing', () => journal.stopWriting())
-  releasers.push('ticker', () => ticker.stop('the program stops'))
+  const ticker = await startTickerRole({ ...shared, market, journal, log: logs.ticker })
   ingest.chains.replaceMaster(ticker.master)
   ticker.onEvent((event) => {
     if (event.event_type === 'instruments_refreshed') ingest.chains.replaceMaster(ticker.master)
   })
 
-  const api = await startBackendApi({
-    host: config.bindHost,
-    port: config.backend.port,
+  const common = openShared(config, store, [ticker.url], clock, logs.backend, releasers)
+  await common.flags.start()
+  const backfill = openBackfill({ ...backend, ingest, shared: common })
+  backfill.start()
+  startSnapshots({ ...backend, ingest, shared: common })
+  const listener = openListener({
+    ...backend,
+    shared: common,
     chains: ingest.chains,
-    reads: storeReads(store),
+    history: backfill,
+    onEvent: (listen) => ticker.onEvent(listen),
+  })
+  listener.start()
+  const auto = openAuto({ ...backend, shared: common, chains: ingest.chains })
+  auto.start()
+  const api = await startApiRole({
+    ...backend,
     ingest,
-    ownPartitions: ownPartitions(config),
+    shared: common,
+    backfill,
+    listener,
+    auto,
     logHead: (_producer, partition) => newestOf(journal, partition),
-    tickers: [{ url: ticker.url, timeoutMs: config.backend.tickerTimeoutMs }],
-    feed: config.feed,
-    tickSource: 'log',
-    calendar,
-    calendarMode: config.sessionCalendar,
-    defaultSymbol: config.backend.monitorDefaultSymbol,
-    version: version(),
-    ...(existsSync(PAGE_FOLDER) ? { pageFolder: PAGE_FOLDER } : {}),
-    corsOrigins: config.access.corsOrigins,
-    metrics,
-    clock,
-    log: logs.backend,
   })
-  releasers.push('backend API', () => api.stop())
-  announce(config, exchange, store, ticker.url, api.url)
+  announce([
+    ['Monitor', `${api.url}/`],
+    ['Ticker', `${ticker.url}/docs`],
+    ['Market', market.description],
+    ['Store', store.describe()],
+    ['Bus', describeBus(config)],
+    ['Data', config.folders.feedData],
+    ['Logs', config.folders.logs],
+  ])
 }
 
-function roleLog(config: Config, role: 'ticker' | 'backend') {
-  return createLog({
-    role,
-    folder: config.folders.logs,
-    level: config.logLevel,
-    terminal: process.stdout.isTTY ? process.stdout : undefined,
-    nowMs: systemClock.nowMs,
-  })
+function refusePubsub({ backend }: Config): void {
+  if (backend.tickSource !== 'pubsub') return
+  throw new StartError(
+    'TICK_SOURCE=pubsub is for a backend behind another ticker service: run `fostream backend`, or leave it out.',
+  )
 }
 
-async function startExchangeIfSimulated(
+async function startMarket(
   config: Config,
   releasers: Releasers,
-  fail: (error: Error) => void,
-): Promise<ExchangeThread | undefined> {
-  if (config.feed !== 'simulated') return undefined
+  stopping: AbortSignal,
+  fail: Fail,
+): Promise<MarketSource> {
+  if (config.feed === 'kite') return kiteMarket(config)
+  const replay = await findReplay(config, stopping)
+  if (replay !== undefined) return replay
   const exchange = await startExchangeThread(config, fail)
   releasers.push('exchange', () => exchange.stop())
-  return exchange
+  return simulatedMarket(config, exchange)
 }
 
-/** A taken port is the user's to mend; the setting is named. */
-async function startTickerOn(deps: TickerDeps): Promise<TickerHandle> {
-  try {
-    return await startTicker(deps)
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error
-    const { host, port } = deps.config
-    throw new StartError(
-      `Port ${port} of ${host} is in use by another program; choose another with TICKER_PORT.`,
-    )
-  }
-}
-
-/** Who the ticker talks to, and as whom. */
-function tickerParts(
-  config: Config,
-  exchange: ExchangeThread | undefined,
-): Pick<TickerDeps, 'config' | 'broker'> {
-  const shared = {
-    version: version(),
-    feed: config.feed,
-    host: config.bindHost,
-    port: config.ticker.port,
-    dataDir: config.folders.feedData,
-    partitions: config.journal.partitions,
-    instrumentsPerAccount: config.ticker.instrumentsPerAccount,
-    calendarMode: config.sessionCalendar,
-    redisChannelPrefix: config.redis.channelPrefix,
-  }
-  if (exchange === undefined) {
-    const { accounts, webSocketRoot, restRoot } = config.kite
-    return {
-      config: {
-        ...shared,
-        accounts,
-        marketSpeed: 1,
-        startMarketTimeMs: systemClock.nowMs(),
-      },
-      broker: kiteBroker({ webSocketRoot, restRoot, clock: systemClock }),
-    }
-  }
-  return {
-    config: {
-      ...shared,
-      accounts: exchange.accounts.slice(0, 1).map(accountWithDefaults),
-      marketSpeed: config.exchange.speed,
-      startMarketTimeMs: exchange.marketTimeMs,
-    },
-    broker: kiteBroker({
-      webSocketRoot: exchange.url.replace(/^http/, 'ws'),
-      restRoot: exchange.url,
-      clock: systemClock,
-    }),
-  }
-}
-
-function ownPartitions({ backend, journal }: Config): number[] {
-  if (backend.partitions !== 'all') return [...backend.partitions]
-  return Array.from({ length: journal.partitions }, (_, partition) => partition)
-}
-
-/** Waits, within bounds, until the writers have committed what the log has, with the finals that are due. */
+/** Waits, within bounds, until the writers have committed what the log has, with the finals that it made due. */
 async function drain(journal: Journal, ingest: Ingest, clock: Clock, log: Log): Promise<void> {
   const untilMs = clock.elapsedMs() + DRAIN_DEADLINE_MS
   const isDrained = () =>
     ingest.writers.every(({ books }) => {
       if (books === undefined) return true
-      if (books.due.size > 0) return false
+      if (books.due.nextOfFeed(books.closedBeforeMs) !== undefined) return false
       const newest = newestOf(journal, books.partition)
       return books.expected.every(
         ({ position }) => newest === undefined || comparePositions(position, newest) >= 0,
@@ -237,43 +154,4 @@ async function drain(journal: Journal, ingest: Ingest, clock: Clock, log: Log): 
 
 function newestOf(journal: Journal, partition: number) {
   return journal.status().partitions.find((p) => p.partition === partition)?.newest
-}
-
-/** The embedded engine has nobody else to vacuum it. */
-function maintainDaily(store: Store, clock: Clock, log: Log): () => void {
-  return clock.every(DAY_MS, () => {
-    store.maintain().catch((err) => log.error({ err }, 'Store upkeep failed'))
-  })
-}
-
-function announce(
-  config: Config,
-  exchange: ExchangeThread | undefined,
-  store: Store,
-  tickerUrl: string,
-  backendUrl: string,
-): void {
-  const source =
-    exchange === undefined
-      ? `Kite Connect, ${config.kite.accounts.length} account(s)`
-      : `simulated exchange ${exchange.url}, seed ${config.exchange.seed}, speed ${config.exchange.speed}`
-  process.stdout.write(
-    [
-      `fostream ${version()}`,
-      `  Monitor   ${backendUrl}/`,
-      `  Ticker    ${tickerUrl}/docs`,
-      `  Market    ${source}`,
-      `  Store     ${store.describe()}`,
-      '  Bus       in process',
-      `  Data      ${config.folders.feedData}`,
-      `  Logs      ${config.folders.logs}`,
-      'Ctrl-C stops it; the next start goes on where it ended.',
-      '',
-    ].join('\n'),
-  )
-}
-
-function version(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(text) as { version: string }).version
 }

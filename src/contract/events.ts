@@ -3,6 +3,11 @@
  *
  * An event is handed out after what it says is stored, in order, at least once; `event_id` rises
  * (`epoch-number`), so receivers drop what they have seen.
+ *
+ * Stored means: in the ticker's own copy on its disk, and for a subscription also in the row of
+ * `instrument_subscriptions`, where the store takes it. While the store is away or slower than
+ * `EVENT_STORE_WAIT_MS` the own copy counts, since the service goes on without the store; the row
+ * follows.
  */
 import type { OptionType } from '../market/instrument.ts'
 import type { TickMode } from '../market/tick.ts'
@@ -83,3 +88,10 @@ export type LifecycleNews =
   | (AboutNoInstrument<RefreshMetadata> & { readonly event_type: 'instruments_refreshed' })
 
 export type LifecycleEvent = LifecycleNews & Common
+
+/** Negative where `a` is older than `b`. */
+export function compareEventIds(a: string, b: string): number {
+  const [aEpoch = 0, aNumber = 0] = a.split('-').map(Number)
+  const [bEpoch = 0, bNumber = 0] = b.split('-').map(Number)
+  return aEpoch - bEpoch || aNumber - bNumber
+}

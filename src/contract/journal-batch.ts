@@ -200,19 +200,20 @@ export interface RecordVisitor {
 }
 
 /**
- * Hands over the records of one batch from `fromSequence` on, in order. `batch` are the bytes that
- * `header` was read from, beginning with the batch. Throws on a record that this version cannot
- * hold, which no checked batch has.
+ * Hands over the records of one batch from `fromSequence` on, in order, no more than `limit` of them.
+ * `batch` are the bytes that `header` was read from, beginning with the batch. Throws on a record
+ * that this version cannot hold, which no checked batch has.
  */
 export function forEachRecord(
   header: BatchHeader,
   batch: Uint8Array,
   fromSequence: number,
   visitor: RecordVisitor,
+  limit = Number.POSITIVE_INFINITY,
 ): void {
   const view = viewOf(batch, 0, header.byteLength)
-  const end = header.firstSequence + header.recordCount
   let sequence = Math.max(fromSequence, header.firstSequence)
+  const end = Math.min(header.firstSequence + header.recordCount, sequence + limit)
   if (sequence >= end) return
   let at = offsetOfRecord(view, sequence - header.firstSequence)
   for (; sequence < end; sequence++) {

@@ -20,6 +20,10 @@ export function comparePositions(a: Position, b: Position): number {
   return a.epoch - b.epoch || a.sequence - b.sequence
 }
 
+export function earlierPosition(a: Position, b: Position): Position {
+  return comparePositions(a, b) <= 0 ? a : b
+}
+
 /** First record of every epoch in every partition. */
 export interface EpochStart {
   readonly kind: 'epoch_start'

@@ -69,6 +69,16 @@ export class LatencyHistogram {
     return seen
   }
 
+  /** Takes over what another one has counted. */
+  add(other: LatencyHistogram): void {
+    for (let bucket = 0; bucket < BUCKETS; bucket += 1) {
+      this.#counts[bucket] = (this.#counts[bucket] ?? 0) + (other.#counts[bucket] ?? 0)
+    }
+    this.#count += other.#count
+    this.#sumMs += other.#sumMs
+    this.#maxMs = Math.max(this.#maxMs, other.#maxMs)
+  }
+
   reset(): void {
     this.#counts.fill(0)
     this.#count = 0

@@ -51,8 +51,8 @@ describe('the arrows between folders', () => {
       'src/a.ts': "import { b } from './b.ts'\nexport const a = b",
       'src/b.ts': "import { a } from './a.ts'\nexport const b = a",
       'web/page.ts': "export { clock } from '../src/kit/clock.ts'",
-      'test/near.ts': "export { bar } from '../src/market/bar.ts'",
-      'test/reference-fold/fold.ts': "export { bar } from '../near.ts'",
+      'src/contract/near.ts': "export { bar } from '../market/bar.ts'",
+      'src/verify/reference-fold/fold.ts': "export { bar } from '../../contract/near.ts'",
     }
     write(files)
     const { ok, output } = await importFaults(root, runTool)

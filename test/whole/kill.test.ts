@@ -4,7 +4,7 @@ import { valueTypes } from '../../src/postgres/value-types.ts'
 import { postgresUrl } from '../services.ts'
 import { until } from '../until.ts'
 import { isLive, liveChain } from './live-chain.ts'
-import { type Platform, platform } from './platform.ts'
+import { FEED_ALONE, type Platform, platform } from './platform.ts'
 import { verdict } from './verdict.ts'
 
 /** Market seconds in one second: a minute of the market passes in three. */
@@ -24,6 +24,7 @@ describe.each([
   beforeAll(async () => {
     if (isSkipped) return
     running = await platform({
+      ...FEED_ALONE,
       EXCHANGE_SPEED: String(SPEED),
       ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl }),
     })

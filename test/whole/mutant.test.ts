@@ -4,8 +4,7 @@ import { join, resolve } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { until } from '../until.ts'
 import { isLive, liveChain } from './live-chain.ts'
-import { type Platform, platform } from './platform.ts'
-import { verdict } from './verdict.ts'
+import { FEED_ALONE, type Platform, platform } from './platform.ts'
 
 /** One comparison of the product's fold, turned round. */
 const FAULT = {
@@ -33,15 +32,24 @@ describe('a fault in the fold', () => {
     return join(folder, 'dist', 'main.js')
   }
 
-  it('is found by the second fold of the journal', { timeout: 120_000 }, async () => {
-    const faulty: Platform = await platform({ EXCHANGE_SPEED: '20' }, await faultyProgram())
+  it("A comparison operator mutated in the product's fold: `verify` fails", {
+    timeout: 180_000,
+  }, async () => {
+    const faulty: Platform = await platform(
+      { ...FEED_ALONE, EXCHANGE_SPEED: '20' },
+      await faultyProgram(),
+    )
     releasers.push(() => faulty.dispose())
     await faulty.start()
-    await until(() => isLive(faulty), 30_000)
+    await until(() => isLive(faulty), 60_000)
     const firstMinute = (await liveChain(faulty))?.bucket_time
-    await until(async () => (await liveChain(faulty))?.bucket_time !== firstMinute, 30_000)
+    await until(async () => (await liveChain(faulty))?.bucket_time !== firstMinute, 60_000)
     expect(await faulty.stop()).toBe(0)
-    const { differences } = await verdict(faulty.dataDir)
-    expect(differences.some((difference) => / high is /.test(difference))).toBe(true)
+    const { code, stdout } = await faulty.command('verify')
+    expect(code).toBe(1)
+    expect(stdout).toMatch(
+      /(minute_bars NIFTY|fo_option_strike_bars NIFTY\w+|futures_bars NIFTY\w+) .*: high is [\d.]+ in the store, [\d.]+ in the reference/,
+    )
+    expect(stdout).toContain('NOT AS IT MUST BE')
   })
 })

@@ -1,5 +1,5 @@
 /** The whole platform as its user runs it: the built program in a process of its own. */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -28,9 +28,28 @@ export interface Platform {
   kill(): Promise<void>
   /** Ctrl-C; returns the exit code. */
   stop(): Promise<number | null>
+  /** Another command of the same program with the same settings, to its end. */
+  command(...args: string[]): Promise<Ended>
   /** Stops it, by force if need be, and deletes its data. */
   dispose(): Promise<void>
 }
+
+export interface Ended {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/**
+ * One chain from the feed alone, without history and snapshots: for tests that compare every row with
+ * what was journalled.
+ */
+export const FEED_ALONE = {
+  SMART_SUBSCRIPTION_UNDERLYINGS: 'NIFTY',
+  SMART_SUBSCRIPTION_EXPIRIES: '1',
+  BACKFILL_ENABLED: 'false',
+  CHAIN_SNAPSHOT_SECONDS: '0',
+} as const
 
 const START_WITHIN_MS = 60_000
 
@@ -42,6 +61,15 @@ export async function platform(
   const dataDir = await mkdtemp(join(tmpdir(), 'fostream-'))
   const [exchange, ticker, backend, database] = await freePorts(4)
   const ports = { exchange, ticker, backend, database } as Ports
+  const settings = {
+    PATH: process.env['PATH'],
+    FOSTREAM_DATA_DIR: dataDir,
+    EXCHANGE_PORT: String(ports.exchange),
+    TICKER_PORT: String(ports.ticker),
+    BACKEND_PORT: String(ports.backend),
+    EMBEDDED_DB_PORT: String(ports.database),
+    ...env,
+  }
   let child: ChildProcess | undefined
   let printed = ''
 
@@ -49,15 +77,7 @@ export async function platform(
     printed = ''
     const started = spawn(process.execPath, [program], {
       cwd: dataDir,
-      env: {
-        PATH: process.env['PATH'],
-        FOSTREAM_DATA_DIR: dataDir,
-        EXCHANGE_PORT: String(ports.exchange),
-        TICKER_PORT: String(ports.ticker),
-        BACKEND_PORT: String(ports.backend),
-        EMBEDDED_DB_PORT: String(ports.database),
-        ...env,
-      },
+      env: settings,
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     child = started
@@ -102,6 +122,13 @@ export async function platform(
       await end('SIGKILL')
     },
     stop: () => end('SIGINT'),
+    command: (...args) =>
+      new Promise((resolve) => {
+        const options = { cwd: dataDir, env: settings, maxBuffer: 64 * 1024 * 1024 }
+        const run = execFile(process.execPath, [program, ...args], options, (_, stdout, stderr) =>
+          resolve({ code: run.exitCode, stdout, stderr }),
+        )
+      }),
     dispose: async () => {
       await end('SIGKILL')
       await rm(dataDir, { recursive: true, force: true, maxRetries: 5 })

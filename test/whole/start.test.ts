@@ -95,7 +95,8 @@ describe('a running platform', () => {
   ] as const)(
     'keeps its port: another start is told about %s in one clear message',
     async (name, role) => {
-      const taken = createServer()
+      // It reads and never answers, and sees when the other side gives up.
+      const taken = createServer((socket) => socket.resume())
       await new Promise<void>((listening) => taken.listen(0, '127.0.0.1', listening))
       const address = taken.address()
       const port = typeof address === 'object' && address !== null ? address.port : 0

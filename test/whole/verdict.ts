@@ -1,12 +1,13 @@
 /** What a second, independent fold of the journal says of the store that a stopped platform left. */
 import pg from 'pg'
+import type { BatchHeader } from '../../src/contract/journal-record.ts'
 import { alwaysOpenCalendar } from '../../src/market/calendar.ts'
 import { InstrumentMaster } from '../../src/market/instrument-master.ts'
 import { createInstrumentStore } from '../../src/postgres/instrument-store.ts'
 import { valueTypes } from '../../src/postgres/value-types.ts'
-import { compareWithStore } from '../reference-fold/compare-with-store.ts'
-import { readJournalFolder } from '../reference-fold/journal-folder.ts'
-import { referenceFold } from '../reference-fold/reference-fold.ts'
+import { referenceFold } from '../../src/verify/reference-fold/reference-fold.ts'
+import { readJournalFolder } from '../verify/reference-fold/journal-folder.ts'
+import { compareWithStore } from '../verify/whole-store.ts'
 import { openBuiltStore } from './built-store.ts'
 
 export interface Verdict {
@@ -19,8 +20,15 @@ export interface Verdict {
   readonly unbalanced: number
 }
 
-/** @param databaseUrl where the platform stored, if not in its embedded store */
-export async function verdict(dataDir: string, databaseUrl?: string): Promise<Verdict> {
+/**
+ * @param databaseUrl where the platform stored, if not in its embedded store
+ * @param journals the folders of all tickers that fed it
+ */
+export async function verdict(
+  dataDir: string,
+  databaseUrl?: string,
+  journals: readonly string[] = [`${dataDir}/simulated/journal`],
+): Promise<Verdict> {
   const store =
     databaseUrl === undefined
       ? await openBuiltStore(`${dataDir}/simulated/store`)
@@ -28,10 +36,11 @@ export async function verdict(dataDir: string, databaseUrl?: string): Promise<Ve
   try {
     const { client } = store
     const reference = referenceFold({
-      batches: await readJournalFolder(`${dataDir}/simulated/journal`),
+      batches: (await Promise.all(journals.map(readJournalFolder))).flat(),
       master: new InstrumentMaster(await createInstrumentStore(client).loadCurrent()),
       calendar: alwaysOpenCalendar(),
       riskFreeRate: 0.065,
+      isDeadLetter: await deadLetters(client),
     })
     const differences = await compareWithStore(client, reference)
     const gaps = await client.query<{ reason: string; n: number }>(
@@ -53,6 +62,14 @@ export async function verdict(dataDir: string, databaseUrl?: string): Promise<Ve
   } finally {
     await store.close()
   }
+}
+
+async function deadLetters(client: pg.Client) {
+  const { rows } = await client.query<{ epoch: number; sequence: number }>(
+    'SELECT epoch, sequence FROM dead_letters',
+  )
+  const letters = new Set(rows.map(({ epoch, sequence }) => `${epoch}-${sequence}`))
+  return ({ epoch }: BatchHeader, sequence: number) => letters.has(`${epoch}-${sequence}`)
 }
 
 async function openServer(connectionString: string) {

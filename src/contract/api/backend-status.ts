@@ -68,7 +68,7 @@ export const HopLatency = Type.Object({
   hop: text(
     'exchange_to_received, received_to_journaled, journaled_to_read, read_to_committed, received_to_committed.',
   ),
-  count: integer('Ticks or batches measured.'),
+  count: integer('Ticks or batches measured in the last minute; so are the other figures.'),
   p50_ms: maybeNumber('Median, milliseconds.'),
   p99_ms: maybeNumber('99th percentile, milliseconds.'),
   max_ms: maybeNumber('Largest, milliseconds.'),
@@ -99,6 +99,29 @@ export const TableFreshness = Type.Object({
 })
 export type TableFreshness = Static<typeof TableFreshness>
 
+/** The lifecycle events that this backend acts on. */
+export const EventsStatus = Type.Object({
+  listener: choice(
+    ['running', 'disabled', 'stopped'],
+    'disabled = subscription_events_enabled is off.',
+  ),
+  source: choice(
+    ['redis', 'in_process', 'none'],
+    'Where events come from; none = only the lists of the tickers tell what is subscribed.',
+  ),
+  channel: maybeText('Their channel; null where there is none.'),
+  received: integer('Messages since the start.'),
+  processed: integer('Those that were acted on.'),
+  failed: integer('Those that could not be; /metrics says why.'),
+  repeated: integer('Those that were known by their id already.'),
+  waiting: integer('Those that were not acted on yet.'),
+  subscriptions_known: integer('Subscriptions that events or lists have told of.'),
+  last_event_at: maybeIstTime('When the newest message came.'),
+  reconciled_at: maybeIstTime('When the lists of all tickers were compared last.'),
+  error: maybeText('Why events do not come, or lists cannot be compared; null while they do.'),
+})
+export type EventsStatus = Static<typeof EventsStatus>
+
 export const BackendStatus = Type.Object({
   service: choice(['backend'], 'The role that answers.'),
   version: text('Version of the program.'),
@@ -115,6 +138,9 @@ export const BackendStatus = Type.Object({
     kind: choice(STORE_KINDS, 'What the tables are in.'),
     status: upOrDown,
     version: maybeText("The server's own version."),
+    rebuilt_because: maybeText(
+      'Why the store was begun anew at this start and is filled from the journal; `ingest` says how far. null where it was not.',
+    ),
     error: maybeText('Why it does not answer.'),
   }),
   bus: Type.Object({
@@ -122,6 +148,7 @@ export const BackendStatus = Type.Object({
     status: upOrDown,
     error: maybeText('Why it does not answer.'),
   }),
+  events: EventsStatus,
   tickers: Type.Array(TickerSummary),
   latency: Type.Array(HopLatency),
   ledger: LedgerTotals,

@@ -14,6 +14,7 @@ export const ERROR_CODES = [
   'unknown_symbol',
   'unknown_expiry',
   'unknown_instrument',
+  'expired',
   'not_covered',
   'conflict',
   'capacity_exceeded',

@@ -14,6 +14,8 @@ import { OPTION_TYPES } from './subscriptions.ts'
 
 /** Rows where no `limit` is given. */
 export const INSTRUMENTS_DEFAULT_LIMIT = 500
+/** Rows of one answer: it is made between two ticks. The whole dump is the broker's to give. */
+export const INSTRUMENTS_LIMIT_MAX = 5_000
 
 export const InstrumentView = Type.Object({
   instrument_token: integer('Number on the wire; reused by the exchange after expiry.'),
@@ -56,8 +58,8 @@ export const InstrumentsQuery = Type.Object(
     limit: Type.Optional(
       Type.Integer({
         minimum: 1,
-        maximum: 100_000,
-        description: `Without it ${INSTRUMENTS_DEFAULT_LIMIT} rows.`,
+        maximum: INSTRUMENTS_LIMIT_MAX,
+        description: `Without it ${INSTRUMENTS_DEFAULT_LIMIT} rows; narrow the search where ${INSTRUMENTS_LIMIT_MAX} are not enough.`,
       }),
     ),
   },

@@ -13,9 +13,11 @@
  * `dropped` with the reason, and the socket closes.
  *
  * On `health` the first answer comes at once, then on each change and at least every
- * `STREAM_HEALTH_PERIOD_MS`, so silence means a dead connection.
+ * `STREAM_HEALTH_PERIOD_MS`, so silence means a dead connection. `backfill` goes the same way, at most
+ * once a second.
  */
 import { type Static, Type } from 'typebox'
+import { Backfill, BackfillQueue } from './backfills.ts'
 import { CalendarStatus } from './calendar.ts'
 import { ErrorDetail } from './error.ts'
 import { healthLevel } from './health.ts'
@@ -40,7 +42,7 @@ import {
   strikesEachSide,
 } from './strike-distribution.ts'
 
-export const STREAM_CHANNELS = ['chain', 'health'] as const
+export const STREAM_CHANNELS = ['chain', 'health', 'backfill'] as const
 
 const id = Type.String({
   minLength: 1,
@@ -74,13 +76,25 @@ export const SubscribeHealth = Type.Object(
 )
 export type SubscribeHealth = Static<typeof SubscribeHealth>
 
+export const SubscribeBackfill = Type.Object(
+  { op: Type.Literal('subscribe'), id: Type.Optional(id), channel: Type.Literal('backfill') },
+  strict,
+)
+export type SubscribeBackfill = Static<typeof SubscribeBackfill>
+
 export const Unsubscribe = Type.Object({ op: Type.Literal('unsubscribe'), id }, strict)
 export type Unsubscribe = Static<typeof Unsubscribe>
 
 export const Resnapshot = Type.Object({ op: Type.Literal('resnapshot'), id }, strict)
 export type Resnapshot = Static<typeof Resnapshot>
 
-export const ClientMessage = Type.Union([SubscribeChain, SubscribeHealth, Unsubscribe, Resnapshot])
+export const ClientMessage = Type.Union([
+  SubscribeChain,
+  SubscribeHealth,
+  SubscribeBackfill,
+  Unsubscribe,
+  Resnapshot,
+])
 export type ClientMessage = Static<typeof ClientMessage>
 
 const sequence = integer(
@@ -152,6 +166,19 @@ export const HealthMessage = Type.Object({
 })
 export type HealthMessage = Static<typeof HealthMessage>
 
+export const BackfillMessage = Type.Object({
+  op: Type.Literal('backfill'),
+  id: subscriptionId,
+  channel: Type.Literal('backfill'),
+  stream_epoch: text('As in a snapshot.'),
+  sequence,
+  queue: BackfillQueue,
+  backfills: Type.Array(Backfill, {
+    description: 'Jobs under way, and those that ended within the last minute; the newest first.',
+  }),
+})
+export type BackfillMessage = Static<typeof BackfillMessage>
+
 export const ErrorMessage = Type.Object({
   op: Type.Literal('error'),
   id: maybeText('The subscription it concerns; null where the message could not be attributed.'),
@@ -178,6 +205,7 @@ export const ServerMessage = Type.Union([
   ChainSnapshot,
   ChainDeltaMessage,
   HealthMessage,
+  BackfillMessage,
   ErrorMessage,
   DroppedMessage,
 ])

@@ -23,6 +23,23 @@ export const TICK_MODES = ['ltp', 'quote', 'full'] as const satisfies readonly T
 export const OPTION_TYPES = ['CE', 'PE'] as const
 export const SUBSCRIPTION_STATUSES = ['pending', 'active', 'failed', 'removed'] as const
 
+/** Why an instrument does not tick, for programs; the text beside it is for people. */
+export const NO_TICK_REASONS = [
+  'not_placed',
+  'expired',
+  'not_entitled',
+  'account_down',
+  'mute',
+  'socket_not_open',
+  'market_closed',
+  'illiquid',
+  'awaited',
+] as const
+export interface NoTick {
+  readonly reason: (typeof NO_TICK_REASONS)[number]
+  readonly message: string
+}
+
 /** The most instruments one call may name. */
 export const SUBSCRIBE_MAX_INSTRUMENTS = 4_500
 
@@ -110,6 +127,11 @@ export const Subscription = Type.Object({
   activated_at: maybeIstTime('First written to a socket.'),
   first_tick_at: maybeIstTime('First tick.'),
   last_tick_at: maybeIstTime('Newest tick.'),
+  no_tick_reason: maybeChoice(
+    NO_TICK_REASONS,
+    'The likely reason why it has not ticked, or does not any more; null while it ticks.',
+  ),
+  no_tick_message: maybeText('The same as one sentence for people.'),
 })
 export type Subscription = Static<typeof Subscription>
 
@@ -120,6 +142,9 @@ export const SubscriptionError = Type.Object({
   }),
   code: ErrorDetail.properties.code,
   message: text('One sentence for people.'),
+  no_tick_reason: Type.Optional(
+    choice(NO_TICK_REASONS, 'Where a first tick was waited for in vain: the likely reason.'),
+  ),
 })
 export type SubscriptionError = Static<typeof SubscriptionError>
 
@@ -202,3 +227,17 @@ export type UnsubscribeAnswer = Static<typeof UnsubscribeAnswer>
 
 /** Names the requester who holds a subscription; `api` where it is not sent. */
 export const requestedByHeader = 'x-requested-by'
+
+/** Who holds what the platform streams by itself. */
+export const AUTO_HOLDER = 'auto'
+
+/** Beside all other headers. */
+export const HolderHeaders = Type.Object({
+  [requestedByHeader]: Type.Optional(
+    Type.String({
+      pattern: '^[A-Za-z0-9_.:@-]{1,64}$',
+      description:
+        'Who holds the subscription: a name of up to 64 letters, digits or . : @ - _; api where it is not sent.',
+    }),
+  ),
+})

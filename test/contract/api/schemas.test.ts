@@ -26,6 +26,7 @@ import {
   SUBSCRIBE_MAX_INSTRUMENTS,
   SubscribeRequest,
 } from '../../../src/contract/api/subscriptions.ts'
+import { ChannelTick } from '../../../src/contract/channels.ts'
 import { chainAt, SERIES, type Series } from '../../web/synthetic-market.ts'
 
 const CHAIN = chainAt(SERIES[0] as Series, 1, 0)
@@ -192,6 +193,7 @@ describe('the AsyncAPI document', () => {
       Completeness,
       HealthMessage,
       CalendarStatus,
+      ChannelTick,
     ]) {
       for (const field of Object.keys(schema.properties)) {
         expect(text.includes(`\n        ${field}: {`), field).toBe(true)

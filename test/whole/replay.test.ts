@@ -1,0 +1,151 @@
+/**
+ * The platform's own journal, played again as an exchange into a second platform: the rows of every
+ * minute that was played whole are those of the first.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { until } from '../until.ts'
+import { openBuiltStore } from './built-store.ts'
+import { isLive } from './live-chain.ts'
+import { FEED_ALONE, type Platform, platform } from './platform.ts'
+
+const PROGRAM = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
+const SPEED = 30
+const MINUTE_MS = 60_000
+/** Whole minutes that are compared. */
+const MINUTES = 3
+
+/** What tells arrival apart, not the market; and what is known only from the days before. */
+const OF_ITS_OWN = ['open_key', 'close_key', 'quote_key', 'updated_at']
+const TABLES = {
+  minute_bars: 'time',
+  futures_bars: 'time',
+  fo_option_strike_bars: 'bucket_time',
+  fo_expiry_metrics: 'bucket_time',
+  fo_strike_distribution: 'bucket_time',
+} as const
+type Rows = Readonly<Record<string, readonly Readonly<Record<string, unknown>>[]>>
+
+interface ReplayStatus {
+  readonly is_ended: boolean
+  readonly market_time_ms: number
+}
+
+describe('a journal played again', () => {
+  let first: Platform
+  let second: Platform | undefined
+  let replay: ChildProcess | undefined
+
+  beforeAll(async () => {
+    first = await platform({ ...FEED_ALONE, EXCHANGE_SPEED: String(SPEED) })
+  })
+  afterAll(async () => {
+    replay?.kill('SIGKILL')
+    await second?.dispose()
+    await first?.dispose()
+  })
+
+  it('gives a second instance the same rows', { timeout: 180_000 }, async () => {
+    const { fromMs, toMs } = await record(first)
+    const replayUrl = await play(fromMs, toMs)
+    second = await platform({ ...FEED_ALONE, EXCHANGE_PORT: new URL(replayUrl).port })
+    await second.start()
+    expect(second.output()).toContain('replay')
+    await subscribe(replayUrl, second)
+    const status = () => askJson<ReplayStatus>(`${replayUrl}/control/status`)
+    await until(async () => (await status()).is_ended, 60_000)
+    // The last minute closes some seconds after its end, by the second instance's own market time.
+    const closedMs = toMs + 2 * MINUTE_MS
+    await until(async () => (await status()).market_time_ms > closedMs, 30_000)
+    expect(await second.stop()).toBe(0)
+
+    const [recorded, replayed] = [
+      await rowsOf(first, fromMs, toMs),
+      await rowsOf(second, fromMs, toMs),
+    ]
+    for (const table of Object.keys(TABLES)) {
+      expect(recorded[table]?.length, table).toBeGreaterThanOrEqual(MINUTES)
+      expect(replayed[table], table).toEqual(recorded[table])
+    }
+    expect(recorded['fo_option_strike_bars']?.some((row) => row['iv'] !== null)).toBe(true)
+    expect(recorded['fo_option_strike_bars']?.every((row) => row['complete'] === true)).toBe(true)
+  })
+
+  /** Runs the platform until there are whole minutes behind it, and one more for what follows them. */
+  async function record(running: Platform): Promise<{ fromMs: number; toMs: number }> {
+    await running.start()
+    await until(() => isLive(running), 30_000)
+    const marketMs = async () =>
+      (await askJson<ReplayStatus>(`${running.exchangeUrl}/control/clock`)).market_time_ms
+    const fromMs = Math.ceil((await marketMs()) / MINUTE_MS + 1) * MINUTE_MS
+    const toMs = fromMs + MINUTES * MINUTE_MS
+    await until(async () => (await marketMs()) > toMs + 1.5 * MINUTE_MS, 60_000)
+    expect(await running.stop()).toBe(0)
+    return { fromMs, toMs }
+  }
+
+  function play(fromMs: number, toMs: number): Promise<string> {
+    const seconds = (ms: number) => String(ms / 1000)
+    const args = ['replay', '--from', seconds(fromMs), '--to', seconds(toMs), '--port', '0']
+    const child = spawn(
+      process.execPath,
+      [PROGRAM, ...args, '--speed', String(SPEED), '--lead', '10'],
+      {
+        cwd: first.dataDir,
+        env: { PATH: process.env['PATH'], FOSTREAM_DATA_DIR: first.dataDir },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    )
+    replay = child
+    return new Promise((resolve, reject) => {
+      let printed = ''
+      const take = (chunk: Buffer) => {
+        printed += String(chunk)
+        const url = /at (http:\S+)/.exec(printed)?.[1]
+        if (url !== undefined) resolve(url)
+      }
+      child.stdout.on('data', take)
+      child.stderr.on('data', take)
+      child.once('exit', (code) => reject(new Error(`ended with code ${code}:\n${printed}`)))
+    })
+  }
+
+  /** What was streaming when the window came near, in the mode in which it was. */
+  async function subscribe(replayUrl: string, { tickerUrl }: Platform): Promise<void> {
+    const url = `${replayUrl}/control/subscriptions`
+    const wanted = await askJson<{ instruments: readonly unknown[] }>(url)
+    expect(wanted.instruments.length).toBeGreaterThan(40)
+    const answer = await fetch(`${tickerUrl}/subscriptions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(wanted),
+    })
+    expect(answer.ok).toBe(true)
+  }
+})
+
+async function askJson<T>(url: string): Promise<T> {
+  const answer = await fetch(url)
+  return (await answer.json()) as T
+}
+
+/** Every row of the minutes in [fromMs, toMs), by table, as JSON. */
+async function rowsOf({ dataDir }: Platform, fromMs: number, toMs: number): Promise<Rows> {
+  const store = await openBuiltStore(`${dataDir}/simulated/store`)
+  try {
+    const tables: Record<string, Rows[string]> = {}
+    for (const [table, time] of Object.entries(TABLES)) {
+      const { rows } = await store.client.query<{ row: Record<string, unknown> }>(
+        `SELECT to_jsonb(t) - $1::text[] AS row FROM ${table} t
+         WHERE ${time} >= to_timestamp($2) AND ${time} < to_timestamp($3)
+         ORDER BY (to_jsonb(t) - $1::text[])::text`,
+        [OF_ITS_OWN, fromMs / 1000, toMs / 1000],
+      )
+      tables[table] = rows.map(({ row }) => row)
+    }
+    return tables
+  } finally {
+    await store.close()
+  }
+}
