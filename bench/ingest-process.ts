@@ -7,6 +7,7 @@
  * that it held up.
  */
 import { join } from 'node:path'
+import { LogSet } from '../src/backend/ingest/log-set.ts'
 import { CONSUMER, type Ingest, startIngest } from '../src/backend/ingest/start-ingest.ts'
 import type { TickLog } from '../src/backend/ports.ts'
 import type { Journal } from '../src/journal/journal.ts'
@@ -157,7 +158,7 @@ async function openBenchJournal(): Promise<Journal> {
 
 function startBenchIngest(store: Store, log: TickLog, load: MarketLoad): Ingest {
   const ingest = startIngest({
-    logs: [log],
+    logs: new LogSet([log]),
     stores: barStore(store, CONSUMER),
     master: new InstrumentMaster(load.listed),
     calendar: alwaysOpenCalendar(),

@@ -9,12 +9,17 @@
 import { writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { benchCatchUp } from './catch-up.ts'
 import type { BenchContext } from './context.ts'
+import { benchHistory } from './history.ts'
 import { benchIngest } from './ingest.ts'
 import { stopAll } from './load/child.ts'
 import { benchPath } from './path.ts'
+import { benchQueries } from './queries.ts'
 import { type ResultRow, resultsPage, tableText } from './report.ts'
+import { benchEmbedded, benchSplit } from './split.ts'
 import { benchStart } from './start.ts'
+import { benchSubscribe } from './subscribe.ts'
 import { decodeRows, greeksRows } from './unit-rows.ts'
 
 type Bench = (context: BenchContext) => Promise<readonly ResultRow[]>
@@ -23,8 +28,14 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   decode: decodeRows,
   greeks: greeksRows,
   start: benchStart,
+  subscribe: benchSubscribe,
   path: benchPath,
+  split: benchSplit,
+  'catch-up': benchCatchUp,
+  embedded: benchEmbedded,
   ingest: benchIngest,
+  history: benchHistory,
+  queries: benchQueries,
 }
 
 const SHORT_SHARE = 0.25

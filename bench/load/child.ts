@@ -59,6 +59,11 @@ export class Child {
     return this.#output
   }
 
+  /** Resolves when it is gone, however it ended. */
+  async ended(): Promise<void> {
+    await this.#ended
+  }
+
   /** Ends it at once. */
   kill(): void {
     this.#process.kill('SIGKILL')

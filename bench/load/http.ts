@@ -8,9 +8,26 @@ export async function getJson<T>(url: string): Promise<T> {
   return (await response.json()) as T
 }
 
-export async function postJson<T>(url: string, body: unknown): Promise<T> {
-  const headers = { 'content-type': 'application/json' }
-  const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) })
+export function postJson<T>(
+  url: string,
+  body: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<T> {
+  return sendJson('POST', url, body, headers)
+}
+
+export function putJson<T>(url: string, body: unknown): Promise<T> {
+  return sendJson('PUT', url, body, {})
+}
+
+async function sendJson<T>(
+  method: 'POST' | 'PUT',
+  url: string,
+  body: unknown,
+  more: Readonly<Record<string, string>>,
+): Promise<T> {
+  const headers = { 'content-type': 'application/json', ...more }
+  const response = await fetch(url, { method, headers, body: JSON.stringify(body) })
   const text = await response.text()
   if (!response.ok) throw new Error(`${url} answered ${response.status}: ${text.slice(0, 500)}`)
   return JSON.parse(text) as T

@@ -76,7 +76,7 @@ export function watchList(seed: number, count: number, atMs: number): readonly I
 }
 
 /** Indices and futures first, then options by expiry: what a desk with so many places would watch. */
-function mostNeeded(market: Market, count: number, atMs: number): readonly Contract[] {
+export function mostNeeded(market: Market, count: number, atMs: number): readonly Contract[] {
   const { contracts } = market.listing(atMs)
   if (contracts.length < count) throw new Error(`only ${contracts.length} contracts are listed`)
   return [...contracts].sort((a, b) => rankOf(a).localeCompare(rankOf(b))).slice(0, count)

@@ -8,6 +8,7 @@ import type pg from 'pg'
 import { forEachRecord } from '../../src/contract/journal-batch.ts'
 import { readAll } from '../../src/journal/read-all.ts'
 import { LatencyHistogram, type LatencySummary } from '../../src/kit/latency-histogram.ts'
+import type { JournalledTick } from '../../src/market/tick.ts'
 
 interface Look {
   /** Wall clock before the question and after the answer, epoch ms. */
@@ -23,6 +24,9 @@ export interface OutsideFigures {
   readonly ticks: number
 }
 
+/** When a tick began to wait, epoch ms. */
+export type BeganAt = (tick: JournalledTick) => number
+
 const POSITION = {
   name: 'position',
   text: 'SELECT epoch::float8 AS epoch, sequence::float8 AS sequence FROM stream_offsets',
@@ -33,6 +37,7 @@ export class OutsideView {
   readonly #periodMs: number
   readonly #looks: Look[] = []
   #isLooking = true
+  #toMs: number | undefined
   readonly #looking: Promise<void>
 
   /** Looks every `periodMs` until `stop`. */
@@ -47,33 +52,24 @@ export class OutsideView {
     await this.#looking
   }
 
+  /** Ticks that begin to wait from now on do not count; it looks on until those before have come. */
+  endCount(): void {
+    this.#toMs = nowMs()
+  }
+
   /**
-   * Of the ticks that were received while it looked.
+   * Of the ticks that began to wait while it looked.
    *
    * @param journal folder of the journals of all producers, no longer written
    */
   async figures(journal: string): Promise<OutsideFigures> {
-    const [longest, shortest] = [new LatencyHistogram(), new LatencyHistogram()]
-    const fromMs = this.#looks[0]?.answeredAtMs ?? 0
-    const toMs = this.#looks.at(-1)?.askedAtMs ?? 0
-    let at = 0
-    const seen = (receivedAtMs: number, sequence: number) => {
-      if (receivedAtMs < fromMs || receivedAtMs > toMs) return
-      while ((this.#looks[at]?.sequence ?? Number.POSITIVE_INFINITY) < sequence) at++
-      const [before, after] = [this.#looks[at - 1], this.#looks[at]]
-      // Not committed when it was last looked: as long as that it took at the least.
-      const untilMs = after?.answeredAtMs ?? toMs
-      longest.record(untilMs - receivedAtMs)
-      shortest.record((before?.askedAtMs ?? receivedAtMs) - receivedAtMs)
-    }
-    for await (const item of readAll(journal)) {
-      if (item.kind !== 'batch') throw new Error('the journal of the measurement is damaged')
-      forEachRecord(item.header, item.bytes, item.header.firstSequence, {
-        tick: ({ receivedAtMs }, sequence) => seen(receivedAtMs, sequence),
-        control: () => undefined,
-      })
-    }
-    return { longest: longest.summary(), shortest: shortest.summary(), ticks: longest.count }
+    const [figures] = await outsideFigures([this], journal, ({ receivedAtMs }) => receivedAtMs)
+    if (figures === undefined) throw new Error('the view has no figures')
+    return figures
+  }
+
+  counter(): ViewCounter {
+    return new ViewCounter(this.#looks, this.#toMs)
   }
 
   async #look(): Promise<void> {
@@ -87,6 +83,57 @@ export class OutsideView {
       await new Promise((resolve) => setTimeout(resolve, this.#periodMs))
     }
   }
+}
+
+/** Takes the ticks of the journal in its order. */
+class ViewCounter {
+  readonly #longest = new LatencyHistogram()
+  readonly #shortest = new LatencyHistogram()
+  readonly #looks: readonly Look[]
+  readonly #fromMs: number
+  readonly #toMs: number
+  #at = 0
+
+  constructor(looks: readonly Look[], toMs: number | undefined) {
+    this.#looks = looks
+    this.#fromMs = looks[0]?.answeredAtMs ?? 0
+    this.#toMs = toMs ?? looks.at(-1)?.askedAtMs ?? 0
+  }
+
+  get figures(): OutsideFigures {
+    const [longest, shortest] = [this.#longest.summary(), this.#shortest.summary()]
+    return { longest, shortest, ticks: longest.count }
+  }
+
+  seen(beganAtMs: number, sequence: number): void {
+    if (beganAtMs < this.#fromMs || beganAtMs > this.#toMs) return
+    while ((this.#looks[this.#at]?.sequence ?? Number.POSITIVE_INFINITY) < sequence) this.#at++
+    const [before, after] = [this.#looks[this.#at - 1], this.#looks[this.#at]]
+    // Not committed when it was last looked: as long as that it took at the least.
+    const untilMs = after?.answeredAtMs ?? this.#looks.at(-1)?.askedAtMs ?? beganAtMs
+    this.#longest.record(untilMs - beganAtMs)
+    this.#shortest.record((before?.askedAtMs ?? beganAtMs) - beganAtMs)
+  }
+}
+
+/** What each of several views has seen, of one reading of the journal (see `OutsideView.figures`). */
+export async function outsideFigures(
+  views: readonly OutsideView[],
+  journal: string,
+  beganAt: BeganAt,
+): Promise<readonly OutsideFigures[]> {
+  const counters = views.map((view) => view.counter())
+  for await (const item of readAll(journal)) {
+    if (item.kind !== 'batch') throw new Error('the journal of the measurement is damaged')
+    forEachRecord(item.header, item.bytes, item.header.firstSequence, {
+      tick: (tick, sequence) => {
+        const beganAtMs = beganAt(tick)
+        for (const counter of counters) counter.seen(beganAtMs, sequence)
+      },
+      control: () => undefined,
+    })
+  }
+  return counters.map(({ figures }) => figures)
 }
 
 /** The wall clock with fractions of a millisecond. */

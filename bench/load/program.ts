@@ -6,7 +6,7 @@ import { getJson } from './http.ts'
 export interface ProgramOptions {
   /** The built program, `dist/main.js`. */
   readonly main: string
-  readonly command: 'up' | 'exchange'
+  readonly command: 'up' | 'exchange' | 'ticker' | 'backend'
   /** For its data and logs. */
   readonly folder: string
   readonly env?: Readonly<Record<string, string>>
