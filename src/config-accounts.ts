@@ -10,6 +10,8 @@ export interface KiteAccount {
   readonly apiKey: string
   readonly apiSecret: string | undefined
   readonly accessToken: string | undefined
+  /** When the settings with the token were written, epoch ms; it is not younger. */
+  readonly accessTokenWrittenAtMs: number | undefined
   /** Watched for a new access token. */
   readonly accessTokenFile: string | undefined
   readonly maxConnections: number
@@ -59,6 +61,8 @@ export interface AccountsFile {
   readonly text: string
   /** Unix permission bits; undefined where the system has none. */
   readonly mode: number | undefined
+  /** Epoch ms; undefined where it is not known. */
+  readonly writtenAtMs?: number
 }
 
 /** The accounts in the file at `path`, or what is wrong with it, each fault a whole sentence. */
@@ -87,7 +91,7 @@ export function parseAccountsFile(
     ),
   )
   if (faults.length > 0) return { faults }
-  return { accounts: rows.map((row) => accountOf(row, dirname(path))) }
+  return { accounts: rows.map((row) => accountOf(row, dirname(path), file.writtenAtMs)) }
 }
 
 /** An account of which only the login is known; all limits are Kite's own. */
@@ -98,19 +102,25 @@ export function accountWithDefaults(
   return {
     ...login,
     ...rates,
+    accessTokenWrittenAtMs: undefined,
     accessTokenFile: undefined,
     maxConnections,
     maxInstruments: maxConnections * instrumentsPerConnection,
   }
 }
 
-function accountOf(row: Type.Static<typeof ACCOUNT>, folder: string): KiteAccount {
+function accountOf(
+  row: Type.Static<typeof ACCOUNT>,
+  folder: string,
+  accessTokenWrittenAtMs: number | undefined,
+): KiteAccount {
   const login = { name: row.name, apiKey: row.api_key, apiSecret: row.api_secret }
   const defaults = accountWithDefaults({ ...login, accessToken: row.access_token })
   const maxConnections = row.max_connections ?? defaults.maxConnections
   const room = maxConnections * KITE_KEY_LIMITS.instrumentsPerConnection
   return {
     ...defaults,
+    accessTokenWrittenAtMs,
     accessTokenFile:
       row.access_token_file === undefined ? undefined : resolve(folder, row.access_token_file),
     maxConnections,

@@ -5,6 +5,7 @@
 import Type, { type TSchema } from 'typebox'
 import { Check } from 'typebox/value'
 import { parseLogLevel } from './kit/log.ts'
+import { parseSwitch } from './kit/switch-word.ts'
 
 export interface Kind<T> {
   /** Completes "NAME must …". */
@@ -34,22 +35,10 @@ function kind<T>(
   }
 }
 
-const SWITCH_WORDS: Readonly<Record<string, boolean>> = {
-  true: true,
-  1: true,
-  yes: true,
-  on: true,
-  false: false,
-  0: false,
-  no: false,
-  off: false,
-}
-
-export const SWITCH: Kind<boolean> = kind(
-  Type.Boolean(),
-  (text) => SWITCH_WORDS[text.toLowerCase()],
-  { must: 'be true or false (also 1/0, yes/no, on/off)', example: 'true' },
-)
+export const SWITCH: Kind<boolean> = kind(Type.Boolean(), parseSwitch, {
+  must: 'be true or false (also 1/0, yes/no, on/off)',
+  example: 'true',
+})
 
 export const LOG_LEVEL = kind<NonNullable<ReturnType<typeof parseLogLevel>>>(
   Type.String(),

@@ -79,6 +79,7 @@ export const SETTINGS = {
   TICKER_SERVICE_TIMEOUT: setting(decimal(0.1, 600, 30), 30),
   TICKER_SERVICE_API_KEY: setting(secret('0123456789abcdef0123456789abcdef')),
   TICKER_INSTRUMENTS_PER_ACCOUNT: setting(wholeNumber(1, 9_000, 1_500), 1_500),
+  TICKER_SILENCE_SECONDS: setting(decimal(0.5, 3_600, 15), 15),
 
   KITE_API_KEY: setting(text('your-api-key')),
   KITE_API_SECRET: setting(secret('your-api-secret')),
@@ -86,6 +87,8 @@ export const SETTINGS = {
   KITE_ACCOUNTS_FILE: setting(text('accounts.json')),
   KITE_WS_ROOT: setting(url(['wss', 'ws'], 'wss://ws.kite.trade')),
   KITE_REST_ROOT: setting(url(HTTP, 'https://api.kite.trade')),
+  KITE_LOGIN_ROOT: setting(url(HTTP, 'https://kite.zerodha.com')),
+  KITE_LOGIN_PORT: setting(wholeNumber(1, 65_535, 8085), 8085),
 
   SUBSCRIPTION_EVENTS_ENABLED: setting(SWITCH, true),
   BACKFILL_ENABLED: setting(SWITCH, true),

@@ -13,18 +13,17 @@ import {
   type SettingName,
   type Settings,
 } from './config-settings.ts'
+import { FLAG_NAMES, type FlagName } from './contract/api/flags.ts'
 import type { Feed } from './contract/journal-record.ts'
 import { type EnvFile, parseEnvFile, referencesIn, replaceReferences } from './kit/env-file.ts'
 import type { LogLevel } from './kit/log.ts'
 import { nearestName } from './kit/nearest-name.ts'
 
-/** The settings that may be switched at run time in `system_config`. */
-export interface Flags {
-  readonly subscriptionEventsEnabled: boolean
-  readonly backfillEnabled: boolean
-  readonly backfillImmediateOnSubscribe: boolean
-  readonly backfillSubscriptionAware: boolean
-  readonly smartSubscriptionEnabled: boolean
+/** What holds of a flag while `system_config` says nothing. */
+export interface FlagSetting {
+  readonly value: boolean
+  /** It was set, and is no default. */
+  readonly isGiven: boolean
 }
 
 export type StoreSettings =
@@ -56,6 +55,8 @@ export interface Config {
     readonly port: number
     readonly id: string
     readonly instrumentsPerAccount: number
+    /** Silence in session after which a socket or an instrument is mute. */
+    readonly muteAfterMs: number
   }
   readonly journal: {
     readonly partitions: number
@@ -66,6 +67,10 @@ export interface Config {
     readonly accounts: readonly KiteAccount[]
     readonly webSocketRoot: string
     readonly restRoot: string
+    /** Where the user logs in. */
+    readonly loginRoot: string
+    /** Of this machine; the browser comes back to it. */
+    readonly loginPort: number
   }
   readonly backend: {
     readonly port: number
@@ -85,7 +90,7 @@ export interface Config {
     /** 0 = every tick. */
     readonly publishIntervalMs: number
   }
-  readonly flags: Flags
+  readonly flags: Readonly<Record<FlagName, FlagSetting>>
   readonly backfill: { readonly intervalMs: number; readonly lookbackMinutes: number }
   readonly smartSubscription: {
     readonly underlyings: readonly string[]
@@ -121,6 +126,8 @@ interface SettingsFile {
   readonly text: string
   /** Unix permission bits; undefined where the system has none. */
   readonly mode: number | undefined
+  /** Epoch ms; undefined where it is not known. */
+  readonly writtenAtMs?: number
 }
 
 type ReadFile = (path: string) => SettingsFile | undefined
@@ -131,6 +138,7 @@ const DEFAULT_ENV_FILE = '.env'
 const MISSPELT_EDITS = 2
 const KITE_WEB_SOCKET_ROOT = 'wss://ws.kite.trade'
 const KITE_REST_ROOT = 'https://api.kite.trade'
+const KITE_LOGIN_ROOT = 'https://kite.zerodha.com'
 const WILDCARD_HOSTS = ['0.0.0.0', '::', '[::]']
 
 /**
@@ -145,12 +153,12 @@ export function loadConfig(
 ): { readonly config: Config; readonly warnings: readonly SettingNote[] } {
   const faults: SettingNote[] = []
   const file = openEnvFile(argv, readFile, faults)
-  const settings = readSettings(file, env, faults)
+  const { settings, given } = readSettings(file, env, faults)
   const accounts = readAccounts(settings, readFile, faults)
   faults.push(...combinationFaults(settings))
   if (faults.length > 0) throw new ConfigError(faults)
   const warnings = [...unknownNames(file, env), ...unusedSettings(settings)]
-  return { config: configOf(settings, accounts), warnings }
+  return { config: configOf(settings, accounts, given), warnings }
 }
 
 /** `readFile` for the composition root. */
@@ -158,7 +166,7 @@ export function readSettingsFile(path: string): SettingsFile | undefined {
   const stats = statSync(path, { throwIfNoEntry: false })
   if (stats === undefined) return undefined
   const mode = process.platform === 'win32' ? undefined : stats.mode
-  return { text: readFileSync(path, 'utf8'), mode }
+  return { text: readFileSync(path, 'utf8'), mode, writtenAtMs: stats.mtimeMs }
 }
 
 function openEnvFile(argv: readonly string[], readFile: ReadFile, faults: SettingNote[]): EnvFile {
@@ -184,15 +192,22 @@ function envFileArgument(argv: readonly string[]): string | undefined {
   return word === '--env-file' ? (argv[index + 1] ?? '') : word.slice('--env-file='.length)
 }
 
-function readSettings(file: EnvFile, env: Environment, faults: SettingNote[]): Settings {
+/** `given` are the names that were set, whatever to. */
+function readSettings(
+  file: EnvFile,
+  env: Environment,
+  faults: SettingNote[],
+): { readonly settings: Settings; readonly given: ReadonlySet<string> } {
+  const given = new Set<string>()
   const read = Object.entries(SETTINGS).map(([name, { kind, fallback }]) => {
     const text = settingText(name, file, env, faults)
     if (text === undefined) return [name, fallback]
+    given.add(name)
     const value = kind.parse(text)
     if (value === undefined) faults.push({ name, message: wrongValue(name as SettingName, text) })
     return [name, value ?? fallback]
   })
-  return Object.fromEntries(read) as Settings
+  return { settings: Object.fromEntries(read) as Settings, given }
 }
 
 /** The text of a setting with its references replaced; undefined where it is not set, or empty. */
@@ -305,7 +320,13 @@ function isLoopback(host: string): boolean {
 
 /** Port 0 asks the system for a free one. */
 function samePorts(settings: Settings): SettingNote[] {
-  const names = ['EXCHANGE_PORT', 'TICKER_PORT', 'BACKEND_PORT', 'EMBEDDED_DB_PORT'] as const
+  const names = [
+    'EXCHANGE_PORT',
+    'TICKER_PORT',
+    'BACKEND_PORT',
+    'EMBEDDED_DB_PORT',
+    'KITE_LOGIN_PORT',
+  ] as const
   return names.flatMap((name, index) => {
     const port = settings[name]
     const other = names.slice(0, index).find((earlier) => settings[earlier] === port)
@@ -374,7 +395,11 @@ function unusedSettings({ DATABASE_URL, DB_HOST }: Settings): SettingNote[] {
   return [{ name: 'DB_HOST', message: 'DB_HOST is not used, because DATABASE_URL is set' }]
 }
 
-function configOf(settings: Settings, accounts: readonly KiteAccount[]): Config {
+function configOf(
+  settings: Settings,
+  accounts: readonly KiteAccount[],
+  given: ReadonlySet<string>,
+): Config {
   const feed: Feed = accounts.length > 0 ? 'kite' : 'simulated'
   const isSimulated = feed === 'simulated'
   return {
@@ -397,6 +422,7 @@ function configOf(settings: Settings, accounts: readonly KiteAccount[]): Config 
       port: settings.TICKER_PORT,
       id: settings.TICKER_ID,
       instrumentsPerAccount: settings.TICKER_INSTRUMENTS_PER_ACCOUNT,
+      muteAfterMs: Math.round(settings.TICKER_SILENCE_SECONDS * 1_000),
     },
     journal: {
       partitions: settings.PARTITIONS,
@@ -411,13 +437,7 @@ function configOf(settings: Settings, accounts: readonly KiteAccount[]): Config 
       channelPrefix: settings.REDIS_CHANNEL_PREFIX,
       publishIntervalMs: settings.REDIS_PUBSUB_INTERVAL_MS,
     },
-    flags: {
-      subscriptionEventsEnabled: settings.SUBSCRIPTION_EVENTS_ENABLED,
-      backfillEnabled: settings.BACKFILL_ENABLED,
-      backfillImmediateOnSubscribe: settings.BACKFILL_IMMEDIATE_ON_SUBSCRIBE,
-      backfillSubscriptionAware: settings.BACKFILL_SUBSCRIPTION_AWARE,
-      smartSubscriptionEnabled: settings.SMART_SUBSCRIPTION_ENABLED ?? isSimulated,
-    },
+    flags: flagsOf(settings, isSimulated, given),
     backfill: {
       intervalMs: settings.BACKFILL_INTERVAL_SECONDS * 1000,
       lookbackMinutes: settings.BACKFILL_LOOKBACK_MINUTES,
@@ -431,6 +451,25 @@ function configOf(settings: Settings, accounts: readonly KiteAccount[]): Config 
     sessionCalendar: settings.SESSION_CALENDAR ?? (isSimulated ? 'always' : 'exchange'),
     riskFreeRate: settings.RISK_FREE_RATE,
   }
+}
+
+function flagsOf(
+  settings: Settings,
+  isSimulated: boolean,
+  given: ReadonlySet<string>,
+): Config['flags'] {
+  const values: Readonly<Record<FlagName, boolean>> = {
+    subscription_events_enabled: settings.SUBSCRIPTION_EVENTS_ENABLED,
+    backfill_enabled: settings.BACKFILL_ENABLED,
+    backfill_immediate_on_subscribe: settings.BACKFILL_IMMEDIATE_ON_SUBSCRIBE,
+    backfill_subscription_aware: settings.BACKFILL_SUBSCRIPTION_AWARE,
+    smart_subscription_enabled: settings.SMART_SUBSCRIPTION_ENABLED ?? isSimulated,
+  }
+  const flags = FLAG_NAMES.map((name) => {
+    const flag: FlagSetting = { value: values[name], isGiven: given.has(name.toUpperCase()) }
+    return [name, flag] as const
+  })
+  return Object.fromEntries(flags) as Config['flags']
 }
 
 function foldersOf(settings: Settings, feed: Feed): Config['folders'] {
@@ -464,9 +503,14 @@ function kiteRoots(settings: Settings, isSimulated: boolean) {
   const roots = isSimulated
     ? { webSocketRoot: `ws://${exchange}`, restRoot: `http://${exchange}` }
     : { webSocketRoot: KITE_WEB_SOCKET_ROOT, restRoot: KITE_REST_ROOT }
+  const restRoot = settings.KITE_REST_ROOT ?? roots.restRoot
   return {
     webSocketRoot: settings.KITE_WS_ROOT ?? roots.webSocketRoot,
-    restRoot: settings.KITE_REST_ROOT ?? roots.restRoot,
+    restRoot,
+    // A simulated exchange answers the login at the same port.
+    loginRoot:
+      settings.KITE_LOGIN_ROOT ?? (restRoot === KITE_REST_ROOT ? KITE_LOGIN_ROOT : restRoot),
+    loginPort: settings.KITE_LOGIN_PORT,
   }
 }
 

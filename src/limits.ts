@@ -15,6 +15,11 @@ export const FOLDER_LOCK_ATTEMPTS = 20
 /** How long the holder of a folder has to say who it is. */
 export const FOLDER_LOCK_ANSWER_MS = 500
 
+// Memory
+
+/** The heap is collected anew when it has grown by this share of what was in use, not by up to four times as on a machine with much memory. */
+export const HEAP_GROWING_PERCENT = 40
+
 // Kite: frames, messages, REST
 
 /** Largest WebSocket message taken or sent; 3,000 full packets are 0.56 MB. */
@@ -53,11 +58,36 @@ export const TICKER_BUSY_FIRST_MS = 5_000
 export const TICKER_BUSY_MAX_MS = 60_000
 /** How often an account that was refused (403) is tried, without anybody having given it a new token. */
 export const TICKER_REFUSED_RETRY_MS = 60_000
+/** An account none of whose sockets could be opened for so long, while others' are open, is down; a socket that is refused as one too many so long is given up for a while. */
+export const TICKER_ACCOUNT_UNREACHABLE_MS = 5_000
+export const TICKER_SOCKET_BLOCKED_MS = 60_000
+/** An account that comes back keeps a socket open so long before it gets its instruments back. */
+export const TICKER_ACCOUNT_SETTLED_MS = 10_000
+/** A quiet instrument that moves is taken as fed by its new socket so long after the broker was told there; any other is with its first packet. */
+export const TICKER_HANDOVER_MS = 3_000
 /** A socket that stayed open so long, or brought data, has proved itself: the next drop begins with the first pause. */
 export const TICKER_SOCKET_PROVEN_MS = 10_000
-/** Without data for so long in session (unless configured) a socket is mute; doubled up to the cap while reopening does not help. */
+/** Silence in session that makes a socket or an instrument mute where nothing is configured; doubled up to the cap while reopening, or asking anew, does not help. */
 export const TICKER_MUTE_AFTER_MS = 15_000
 export const TICKER_MUTE_AFTER_MAX_MS = 300_000
+/** A silence counts only where its chance is below e^-13 (2 in a million): less than one false alarm an instrument a day at any pace. */
+export const TICKER_SILENCE_SURPRISE = 13
+/** Before so many seconds with ticks were seen of a socket's instruments, nothing is known of their pace. */
+export const TICKER_PACE_SECONDS_KNOWN = 8
+/** Seconds with ticks that an instrument's pace is learned from; then the older ones count half. */
+export const TICKER_PACE_SECONDS_KEPT = 128
+/** An instrument that has ticked in so many seconds since it was asked for anew has proved itself. */
+export const TICKER_STRIKES_FORGIVEN_TICKS = 10
+/** A socket that has been silent to within this of the configured silence is judged before its instruments are. */
+export const TICKER_SOCKET_JUDGED_FIRST_MS = 4_000
+/** What a socket brings so soon after it was opened may be mere states that were asked for, and no stream. */
+export const TICKER_FIRST_STATES_MS = 3_000
+/** Neither packet nor heartbeat (every 2.5 s) nor text for so long: the connection is stalled, in session or not. */
+export const TICKER_STALL_MS = 4_000
+/** What the broker was told of less than this ago may still answer. */
+export const TICKER_FIRST_TICK_AWAITED_MS = 5_000
+/** A check that comes so long after the one before was held up by ourselves, and judges nobody. */
+export const TICKER_CHECK_LATE_MS = 2_500
 /** How often connections, clocks and rates are looked at. */
 export const TICKER_CHECK_PERIOD_MS = 1_000
 /** Wall and monotonic clock may part by this much before sockets are reopened. */
@@ -65,8 +95,12 @@ export const TICKER_CLOCK_STEP_MS = 2_000
 /** Market time this far ahead of the exchange's own seconds of late is a wrong clock on this machine, and said so. */
 export const TICKER_CLOCK_AHEAD_MS = 10_000
 export const TICKER_CLOCK_AHEAD_RECENT_MS = 60_000
+/** Market time that leaps further than this was wrong until then (a machine whose clock is behind). */
+export const TICKER_MARKET_LEAP_MS = 5_000
 /** A gap begins so long before the last data that is known to be whole (the broker's own lag, worst seen 2.98 s). */
 export const TICKER_GAP_LOOKBACK_MS = 3_000
+/** Packets may have waited unread so long when a ticker died; what its log ends with that is older is an old snapshot. */
+export const TICKER_UNREAD_MAX_MS = 60_000
 /** Ticks on their way to the journal, bytes: sockets pause, go on, and beyond the last ticks are dropped. */
 export const TICKER_PENDING_PAUSE_BYTES = 8 * 1024 * 1024
 export const TICKER_PENDING_RESUME_BYTES = 2 * 1024 * 1024
@@ -79,6 +113,12 @@ export const TICKER_REMOVED_KEPT = 10_000
 export const TICKER_REMOVED_KEPT_MS = 30 * 86_400_000
 /** What became of subscriptions is gathered this long before the own copy is written again; requests do not wait for it. */
 export const TICKER_COPY_PERIOD_MS = 1_000
+/** A change of many subscriptions: instruments decided in one step, and after how long ticks pass. */
+export const SUBSCRIPTION_CHANGES_A_STEP = 25
+export const SUBSCRIPTION_SLICE_MS = 3
+/** The own copy: lines made in one turn, and how much longer than at its last rewriting it may grow. */
+export const OWN_COPY_LINES_A_TURN = 100
+export const OWN_COPY_COMPACT_BYTES = 4 * 1024 * 1024
 /** Rows of one write to the store; the pauses between attempts; how often times of ticks are stored. */
 export const TICKER_STORE_CHUNK_ROWS = 500
 export const TICKER_STORE_RETRY_FIRST_MS = 500
@@ -91,14 +131,72 @@ export const TICKER_START_WAIT_MS = 10_000
 /** Pauses between attempts to get the instrument dump, or the spot for the first subscriptions. */
 export const TICKER_BROKER_RETRY_FIRST_MS = 1_000
 export const TICKER_BROKER_RETRY_MAX_MS = 60_000
+/** Work on the dump of 120,000 rows lets ticks pass after so long. */
+export const TICKER_DUMP_SLICE_MS = 6
+/** A dump with fewer rows is none. */
+export const TICKER_DUMP_LEAST_ROWS = 100
+/** A dump that lacks more of an exchange's unexpired contracts is a part of one; few contracts are not counted so. */
+export const TICKER_DUMP_LEAST_KEPT_SHARE = 0.9
+export const TICKER_DUMP_SHARE_COUNTS_FROM = 50
+/** Requested names that a refusal finds the nearest listed one for, and the listed ones it compares each with. */
+export const TICKER_SUGGESTIONS_MAX = 5
+export const TICKER_SUGGESTION_CANDIDATES = 300
 /** Largest request body; 4,500 instruments by name are some 0.4 MB. */
 export const TICKER_BODY_MAX_BYTES = 2 * 1024 * 1024
 /** Requests that wait for a first tick at once; more are refused. */
 export const TICKER_WAITERS_MAX = 200
 /** The longest wait for a first tick where the caller names none. */
 export const TICKER_WAIT_DEFAULT_MS = 10_000
+/** How often token files and the time of day are looked at: a new login is in use within two of these. */
+export const TOKEN_CHECK_PERIOD_MS = 1_000
+/** Largest file that is taken for an access token. */
+export const TOKEN_FILE_MAX_BYTES = 8 * 1024
+/** How long `fostream login` waits for the user. */
+export const LOGIN_TIMEOUT_MS = 5 * 60_000
 /** An orderly stop ends after this, finished or not. */
 export const TICKER_STOP_MS = 5_000
+
+// Ticker: requests to the broker
+
+/** The broker's limit for the dump, the profile and the session, requests a second of one key. */
+export const OTHER_REQUESTS_PER_SECOND = 10
+/** So much lateness of our timers is made up for by the requests after it. */
+export const BUDGET_SLACK_MS = 100
+/** After a 429 the rate is this part of what it was, never less than that share of the configured one. */
+export const BUDGET_SHRINK_FACTOR = 0.7
+export const BUDGET_LEAST_SHARE = 0.1
+/** Pauses after a 429 that does not say how long: first, then doubling up to the largest. */
+export const BUDGET_PAUSE_FIRST_MS = 1_000
+export const BUDGET_PAUSE_MAX_MS = 30_000
+/** From a standstill the rate needs this long to be the configured one again. */
+export const BUDGET_RECOVERY_MS = 60_000
+/** The used share of a rate is that of so much market time. */
+export const BUDGET_SHARE_WINDOW_MS = 10_000
+/** An account whose token was refused for history or quotes is tried again after this. */
+export const REQUESTS_REJECTED_RETRY_MS = 30_000
+/** Requests that wait for their turn; more are refused. */
+export const HISTORY_QUEUE_MAX = 5_000
+export const QUOTE_QUEUE_MAX = 500
+/** Requests of one account and kind that the broker has not answered yet. */
+export const REQUESTS_IN_FLIGHT_MAX = 32
+/** A request that fails at the broker's side is tried so often, with such a pause where no other account is left. */
+export const REQUEST_ATTEMPTS = 3
+export const REQUEST_RETRY_PAUSE_MS = 500
+/** The longest wait where the caller names none, and the longest that can be named. */
+export const REQUEST_TIMEOUT_DEFAULT_MS = 30_000
+export const REQUEST_TIMEOUT_MAX_MS = 600_000
+/** While requests wait, accounts that come and go are looked at this often. */
+export const REQUEST_CHECK_PERIOD_MS = 1_000
+/** The broker may still correct a minute for so long after its end (market time). */
+export const HISTORY_SETTLE_MS = 15_000
+/** Requests to the broker that one span of history may need. */
+export const HISTORY_PARTS_MAX = 20
+/** How far ahead of market time the end of a span may lie. */
+export const HISTORY_AHEAD_MAX_MS = 86_400_000
+/** Instruments in one request for quotes. */
+export const QUOTES_INSTRUMENTS_MAX = 4_500
+/** A quote on its way that was asked for so recently (market time) serves others too. */
+export const QUOTE_SHARE_MS = 1_000
 
 // Journal
 
@@ -134,6 +232,132 @@ export const JOURNAL_RETENTION_PERIOD_MS = 10_000
 export const JOURNAL_DAMAGE_KEPT_MAX = 100
 /** How often the consumers' positions are saved. */
 export const JOURNAL_CONSUMERS_SAVE_PERIOD_MS = 1_000
+/** Over HTTP: the longest `opened` or `failed` note, which holds every instrument of a partition. */
+export const JOURNAL_STREAM_NOTE_MAX_BYTES = 64 * 1024 * 1024
+/** Over HTTP something is said at least this often, so that silence means a dead connection. */
+export const JOURNAL_STREAM_ALIVE_MS = 1_000
+/** Silence after which a reader opens its connection anew. */
+export const JOURNAL_STREAM_SILENT_MS = 5_000
+/** A reader that takes nothing for so long is cut off. */
+export const JOURNAL_STREAM_STALLED_MS = 30_000
+/** Readers of one journal over HTTP, all partitions together. */
+export const JOURNAL_STREAMS_MAX = 64
+/** Pauses between a reader's attempts. */
+export const JOURNAL_STREAM_RETRY_FIRST_MS = 100
+export const JOURNAL_STREAM_RETRY_MAX_MS = 2_000
+/** How often a reader over HTTP tells the journal up to where it has committed. */
+export const JOURNAL_STREAM_COMMITTED_PERIOD_MS = 1_000
+
+/** Pauses while a ticker looks for the simulated exchange, which runs in another process. */
+export const EXCHANGE_FIND_RETRY_FIRST_MS = 100
+export const EXCHANGE_FIND_RETRY_MAX_MS = 2_000
+export const EXCHANGE_FIND_TIMEOUT_MS = 2_000
+/** How often a backend that runs apart looks for a new instrument dump in the store. */
+export const MASTER_REFRESH_PERIOD_MS = 15_000
+/** While there is none yet: how often it looks, and how long no log is read without one. */
+export const FIRST_MASTER_LOOK_MS = 500
+export const FIRST_MASTER_WAIT_MS = 60_000
+
+// Bus (Redis)
+
+/** A server that has not taken a connection, or has not answered a command, after so long is given up and looked for anew. */
+export const BUS_CONNECT_TIMEOUT_MS = 5_000
+export const BUS_ANSWER_TIMEOUT_MS = 3_000
+/** Pauses between attempts to reach it: first and largest. */
+export const BUS_RECONNECT_FIRST_MS = 100
+export const BUS_RECONNECT_MAX_MS = 5_000
+/** That it is away is said at most this often. */
+export const BUS_AWAY_LOG_PERIOD_MS = 60_000
+/** Messages that may be lost (ticks) and that the server has not answered yet; more are dropped and counted. */
+export const BUS_SENDING_MAX_BYTES = 8 * 1024 * 1024
+/** Lifecycle events handed over in one go; those that wait for it (some 450 bytes each), beyond which the oldest go. */
+export const BUS_EVENTS_PER_PUBLISH = 500
+export const OUTBOX_EVENTS_MAX = 20_000
+/** The outbox's file is written anew when it has grown by this and by as much again as it held. */
+export const OUTBOX_COMPACT_BYTES = 1024 * 1024
+/** How long an event waits for a slow store to have its row; the own copy has it then. */
+export const EVENT_STORE_WAIT_MS = 1_000
+/** How often it is asked who listens. */
+export const BUS_LISTENERS_PERIOD_MS = 1_000
+
+// Flags and lifecycle events (backend)
+
+/** How often `system_config` is read: a change there holds within 5 s. */
+export const FLAGS_READ_PERIOD_MS = 2_000
+/** How long the start waits for the first reading; the environment holds until it comes. */
+export const FLAGS_FIRST_READ_MS = 2_000
+/** Longest event taken; one of ours has some 450 characters. */
+export const LIFECYCLE_EVENT_MAX_CHARS = 16 * 1024
+/** Events that were read and not acted on yet; one more is refused, counted, and made good by reconciling. */
+export const LIFECYCLE_WAITING_MAX = 20_000
+/** Events are acted on for so long before ticks have their turn. */
+export const LIFECYCLE_SLICE_MS = 4
+/** Subscriptions that events have told of; more are acted on and not remembered, as the lists tell them. */
+export const LIFECYCLE_KNOWN_MAX = 50_000
+/** Events whose ids are remembered, so that a repeated one is dropped. */
+export const LIFECYCLE_IDS_KEPT = 20_000
+/** How often the tickers' lists of subscriptions are compared with what events have told. */
+export const LIFECYCLE_RECONCILE_PERIOD_MS = 30_000
+/** Pauses before a comparison that failed is tried again: first and largest. */
+export const LIFECYCLE_RECONCILE_RETRY_FIRST_MS = 250
+export const LIFECYCLE_RECONCILE_RETRY_MAX_MS = 10_000
+/** Bad events of one kind that have a line of their own each minute; the rest of the minute is one line. */
+export const LIFECYCLE_FAULT_LINES = 50
+export const LIFECYCLE_FAULT_PERIOD_MS = 60_000
+
+// What the backend asks of the tickers
+
+/** Instruments of one call of `GET /quotes`: what the broker takes in one. */
+export const TICKER_QUOTES_PER_CALL = 500
+/** Tokens of one call that takes holds back: they stand in the address. */
+export const TICKER_TOKENS_PER_CALL = 1_000
+/** The longest that the backend lets one of its requests wait for the broker's turn. */
+export const TICKER_REQUEST_WAIT_MAX_MS = 240_000
+/** On top of the time that the ticker itself is given to answer. */
+export const TICKER_ANSWER_MARGIN_MS = 2_000
+
+// Subscriptions that follow the market
+
+/** How often the window of strikes is looked at, in memory. */
+export const AUTO_LOOK_PERIOD_MS = 1_000
+/** How often what is held is compared with the tickers' lists; and after a failed call. */
+export const AUTO_RECONCILE_PERIOD_MS = 30_000
+export const AUTO_RETRY_FIRST_MS = 250
+export const AUTO_RETRY_MAX_MS = 30_000
+/** Prices that had to be asked for are asked for again after this. */
+export const AUTO_QUOTE_AGE_MS = 30_000
+/** The longest wait for such prices in the broker's queue. */
+export const AUTO_QUOTE_TIMEOUT_MS = 10_000
+/** A window that has moved rests for so long (market time), unless the market has run away by so many strikes. */
+export const AUTO_ANCHOR_REST_MS = 60_000
+export const AUTO_ANCHOR_FAST_RANKS = 3
+/** Names that one line of the log, or one answer, lists. */
+export const AUTO_NAMES_SHOWN = 20
+
+// Ticks from pub/sub
+
+/** Longest message taken; one tick has some 700 characters. */
+export const PUBSUB_MESSAGE_MAX_CHARS = 16 * 1024
+/** Instruments that messages may name; more are refused. */
+export const PUBSUB_INSTRUMENTS_MAX = 20_000
+/** Ticks that the store has not taken yet, some 800,000; more are dropped and counted. */
+export const PUBSUB_RETAINED_MAX_BYTES = 64 * 1024 * 1024
+/** A batch of messages is handed on when it is so large, or so old. */
+export const PUBSUB_BATCH_MAX_BYTES = 256 * 1024
+export const PUBSUB_FLUSH_PERIOD_MS = 5
+/** How often market time is told. */
+export const PUBSUB_CLOCK_PERIOD_MS = 1_000
+/** How often instruments that only messages have named are listed. */
+export const PUBSUB_MASTER_PERIOD_MS = 1_000
+/** How often messages that were not taken are said, by reason. */
+export const PUBSUB_REJECTIONS_LOG_PERIOD_MS = 60_000
+
+// Tick channels
+
+/** Ticks of one slice, some 2 ms with IV and Greeks; between two slices packets and the journal have their turn. */
+export const CHANNEL_SLICE_TICKS = 100
+/** Journalled batches that wait to be published; what comes on top is dropped and counted. */
+export const CHANNEL_WAITING_MAX_BYTES = 8 * 1024 * 1024
 
 // Backend API
 
@@ -154,6 +378,14 @@ export const API_READS_WAITING = 64
 export const API_READ_TIMEOUT_MS = 10_000
 /** Minutes of one answer of metrics. */
 export const API_METRICS_MINUTES = 50_000
+/** Bars of one answer, and the days of which one statement makes them (a day is some 400 minutes). */
+export const API_BARS = 25_000
+export const API_BAR_DAYS_PER_STATEMENT = 10
+/** Minutes of one series by moneyness, and the points of all of its buckets and sides before they are bars. */
+export const API_SERIES_MINUTES = 25_000
+export const API_SERIES_POINTS = 200_000
+/** Rows of strikes that one statement brings, about. */
+export const API_SERIES_ROWS_PER_STATEMENT = 5_000
 /** Names in one request of marks. */
 export const API_MARKS_NAMES = 2_000
 /** Known names that a refusal lists. */
@@ -207,6 +439,56 @@ export const PAGE_REFRESH_PERIOD_MS = 30_000
 /** The page never has more strikes streamed on each side than this; the others are snapshots. */
 export const PAGE_VIEW_MAX_STRIKES = 20
 
+// Backfill
+
+/** Histories asked of the tickers at once, written ones included: enough for three keys, few enough that their queue keeps the order. */
+export const BACKFILL_AT_ONCE = 12
+/** Instruments that wait for their history; more are refused. */
+export const BACKFILL_TASKS_MAX = 50_000
+/** An idle queue gathers so long before it begins, so that the underlying of a burst goes first. */
+export const BACKFILL_GATHER_MS = 20
+/** How often gaps, minutes that have become final, and waiting jobs are looked at. */
+export const BACKFILL_LOOK_MS = 1_000
+/** A minute that an answer lacks without a later one is asked for again after this (market time). */
+export const BACKFILL_AGREE_MS = 60_000
+/** So much more is asked for than is missing: one later candle proves that minutes before it had no trade. */
+export const BACKFILL_PROOF_MS = 60 * 60_000
+/** On top of the broker's time to correct a minute, so that one question is enough. */
+export const BACKFILL_SETTLE_MARGIN_MS = 5_000
+/** Pauses after a failure of a ticker, the broker or the store: first, then doubling up to the largest. */
+export const BACKFILL_RETRY_FIRST_MS = 500
+export const BACKFILL_RETRY_MAX_MS = 30_000
+/** How long one history may wait for its turn at the broker. */
+export const BACKFILL_TURN_TIMEOUT_MS = 120_000
+/** Minutes handed to the writer in one batch. */
+export const BACKFILL_BATCH_MINUTES = 2_000
+/** Jobs are saved at most this often, so many in one statement. */
+export const BACKFILL_SAVE_PERIOD_MS = 250
+export const BACKFILL_SAVE_JOBS = 500
+/** How long a stop waits for the last save. */
+export const BACKFILL_STOP_MS = 1_000
+/** Ended jobs that are kept to be shown in memory, and in the store. */
+export const BACKFILL_ENDED_KEPT = 500
+export const BACKFILL_JOBS_KEPT_MS = 30 * 86_400_000
+/** Jobs of one answer. */
+export const BACKFILL_JOBS_SHOWN = 1_000
+/** Jobs of one message of the stream, ended ones for so long. */
+export const BACKFILL_JOBS_STREAMED = 50
+export const BACKFILL_ENDED_STREAMED_MS = 60_000
+/** Before anything was measured: the broker's limit for one key, requests a second. */
+export const BACKFILL_ASSUMED_RATE = 3
+/** How often the tickers are asked how fast they may ask the broker. */
+export const BACKFILL_RATE_PERIOD_MS = 15_000
+/** Answers that the measured rate is taken from. */
+export const BACKFILL_RATE_ANSWERS = 32
+/** Days of minutes that can be asked for on demand (the broker's limit for one request). */
+export const BACKFILL_DAYS_MAX = 60
+/** A day is settled when its session has been over for so long (market time). */
+export const SETTLE_AFTER_CLOSE_MS = 5 * 60_000
+/** The first minutes of a session, which the broker corrects, are read again so long after its opening. */
+export const OPENING_MINUTES = 5
+export const OPENING_READ_AFTER_MS = 6 * 60_000 + 30_000
+
 // Bars
 
 /** A minute closes when market time has passed its end by this much. */
@@ -217,6 +499,20 @@ export const COMMIT_PAUSE_MS = 5
 export const UNCOMMITTED_RECORDS_MAX = 200_000
 /** Rows of one statement that writes final values. */
 export const FINALS_PER_STATEMENT = 200
+/** Where ticks waited for rows while candles or finals were written, those rest so many times as long. */
+export const OTHERS_REST_SHARE = 4
+/** Rows of one statement that writes a broker's candles. */
+export const CANDLES_PER_STATEMENT = 200
+/** Batches of candles and snapshots that wait for a partition's writer; more are refused. */
+export const CANDLE_WRITES_WAITING_MAX = 200
+/** Finals of a series wait for its next candles that long. */
+export const CANDLES_FOLLOW_WITHIN_MS = 10_000
+/** How often it is looked whether a snapshot of a chain is due. */
+export const SNAPSHOT_LOOK_PERIOD_MS = 1_000
+/** The book of a snapshot is evidence of a price for so long (market time). */
+export const SNAPSHOT_FRESH_MS = 90_000
+/** The longest wait for a snapshot in the broker's queue; after it the next one is due anyway. */
+export const SNAPSHOT_TIMEOUT_MS = 30_000
 /** Expiry metrics are written at most this often while the minute is open, the distribution that often. */
 export const METRICS_PERIOD_MS = 250
 export const DISTRIBUTION_PERIOD_MS = 5_000
@@ -253,8 +549,30 @@ export const EMBEDDED_CLOSE_TIMEOUT_MS = 15_000
 /** Pauses between attempts to start a dead engine: first and largest. */
 export const EMBEDDED_RESTART_FIRST_MS = 100
 export const EMBEDDED_RESTART_MAX_MS = 30_000
+/** How often the main thread looks at what the engine does. */
+export const EMBEDDED_WATCH_PERIOD_MS = 500
 /** Programs connected over TCP at once. */
 export const EMBEDDED_TCP_CLIENTS = 8
+/** Such a program says who it is within this, or is cut off. */
+export const EMBEDDED_OUTSIDE_STARTUP_MS = 10_000
+/** Its statement or transaction may have the only engine for this long, then it is cancelled. */
+export const EMBEDDED_OUTSIDE_HOLD_MS = 5_000
+/** One that cannot be cancelled (it neither reads, writes nor answers) costs the engine after this. */
+export const EMBEDDED_OUTSIDE_OVERRUN_MS = 7_000
+/** After that nobody is let in from outside for a while. */
+export const EMBEDDED_OUTSIDE_PAUSE_MS = 30_000
+/** While the program's own statements wait, one from outside waits this long at the least. */
+export const EMBEDDED_OUTSIDE_WAIT_MS = 1_000
+export const EMBEDDED_OUTSIDE_MAX_MESSAGE_BYTES = 8 * 1024 * 1024
+/** An answer that is not read stops the engine at this size, for this long, then it is given up. */
+export const EMBEDDED_OUTSIDE_UNREAD_BYTES = 8 * 1024 * 1024
+export const EMBEDDED_OUTSIDE_UNREAD_WAIT_MS = 1_000
+/** What a program was sent last may take it so long to read. */
+export const EMBEDDED_OUTSIDE_LINGER_MS = 10_000
+/** Former stores that are kept, the newest ones. */
+export const EMBEDDED_SET_ASIDE_KEPT = 2
+/** Starts anew in one run of the program because its store was found damaged. */
+export const STORE_REBUILDS_MAX = 3
 
 // Simulated exchange
 
@@ -309,6 +627,12 @@ export const EXCHANGE_ANSWERS_WAITING = 256
 export const EXCHANGE_CLOCK_SAVE_PERIOD_MS = 1_000
 /** The fastest that the market runs, and the most packets a second that can be asked for. */
 export const EXCHANGE_SPEED_MAX = 600
+/** Records that a replay plays before it lets others have the processor. */
+export const REPLAY_RECORDS_PER_TURN = 5_000
+/** How long a replay goes on behind its window, market time, so that no gap touches the last minute. */
+export const REPLAY_TAIL_MS = 10_000
+/** What a client has to connect and subscribe in before the window, seconds of the wall clock. */
+export const REPLAY_LEAD_S = 20
 export const EXCHANGE_RATE_MAX = 1_000_000
 
 // Store connections
@@ -317,8 +641,33 @@ export const EXCHANGE_RATE_MAX = 1_000_000
 export const STORE_READ_CONNECTIONS = 4
 /** A connection that is not open after so long is given up. */
 export const STORE_CONNECT_TIMEOUT_MS = 5_000
+/** A server that has not answered a statement of the writer or of a reader after so long is taken for dead: thirty times what a slow store needs. */
+export const STORE_STATEMENT_TIMEOUT_MS = 30_000
+/** The same for work that may take long: changes of the schema, compression, refreshing of longer bars. */
+export const STORE_UPKEEP_TIMEOUT_MS = 6 * 3_600_000
+/** A connection over which nothing came for so long is asked by the system whether it still stands, ten times, a second apart. */
+export const STORE_KEEPALIVE_MS = 10_000
 /** Rows of one statement that writes subscriptions or instruments: it keeps the embedded engine some 10 ms. */
 export const STORE_ROWS_PER_STATEMENT = 400
+/** Rows that are read in one go where there may be 120,000: some 2 ms of ours. */
+export const STORE_ROWS_PER_PAGE = 1_000
+/** Rows of one statement that deletes bars older than asked: others wait for it some 20 ms. */
+export const STORE_RETENTION_ROWS_PER_STATEMENT = 2_000
+/** How often stored bars are looked after: old ones dropped, longer ones refreshed, days compressed. */
+export const STORE_UPKEEP_PERIOD_MS = 300_000
+/** The embedded store is vacuumed so long after the start, and then once a day. */
+export const STORE_VACUUM_FIRST_MS = 600_000
+
+// Verification
+
+/** Minutes of one table that are asked of the store at once: some 100 ms of the embedded engine. */
+export const VERIFY_WINDOW_MINUTES = 5
+/** Differences that are named; all are counted. */
+export const VERIFY_DIFFERENCES_KEPT = 1_000
+/** Of them those that are printed, unless JSON is wanted. */
+export const VERIFY_DIFFERENCES_SHOWN = 20
+/** The broker may be busy with others' requests: how long one instrument's candles are waited for. */
+export const VERIFY_CANDLES_TIMEOUT_MS = 60_000
 
 // Start and stop
 

@@ -42,7 +42,7 @@ describe('without any setting', () => {
       logLevel: 'info',
       bindHost: '127.0.0.1',
       exchange: { port: 8090 },
-      ticker: { port: 8080, id: 't1', instrumentsPerAccount: 1_500 },
+      ticker: { port: 8080, id: 't1', instrumentsPerAccount: 1_500, muteAfterMs: 15_000 },
       backend: {
         port: 8081,
         partitions: 'all',
@@ -57,14 +57,15 @@ describe('without any setting', () => {
         accounts: [],
         webSocketRoot: 'ws://127.0.0.1:8090',
         restRoot: 'http://127.0.0.1:8090',
+        loginRoot: 'http://127.0.0.1:8090',
       },
       journal: { maxDays: 3, maxBytes: 20 * 1024 ** 3 },
       flags: {
-        subscriptionEventsEnabled: true,
-        backfillEnabled: true,
-        backfillImmediateOnSubscribe: true,
-        backfillSubscriptionAware: true,
-        smartSubscriptionEnabled: true,
+        subscription_events_enabled: { value: true, isGiven: false },
+        backfill_enabled: { value: true, isGiven: false },
+        backfill_immediate_on_subscribe: { value: true, isGiven: false },
+        backfill_subscription_aware: { value: true, isGiven: false },
+        smart_subscription_enabled: { value: true, isGiven: false },
       },
       backfill: { intervalMs: 300_000, lookbackMinutes: 120 },
       smartSubscription: { expiries: 3, strikesEachSide: 10 },
@@ -83,9 +84,14 @@ describe('with a broker account', () => {
     expect(config).toMatchObject({
       feed: 'kite',
       folders: { feedData: resolve('.fostream', 'kite') },
-      kite: { webSocketRoot: 'wss://ws.kite.trade', restRoot: 'https://api.kite.trade' },
+      kite: {
+        webSocketRoot: 'wss://ws.kite.trade',
+        restRoot: 'https://api.kite.trade',
+        loginRoot: 'https://kite.zerodha.com',
+        loginPort: 8085,
+      },
       sessionCalendar: 'exchange',
-      flags: { smartSubscriptionEnabled: false },
+      flags: { smart_subscription_enabled: { value: false, isGiven: false } },
     })
     expect(config.kite.accounts).toEqual([
       {
@@ -105,7 +111,7 @@ describe('with a broker account', () => {
   it('what is set is followed', () => {
     const more = { SMART_SUBSCRIPTION_ENABLED: 'on', SESSION_CALENDAR: 'always' }
     const { config } = load({ env: { ...env, ...more, KITE_REST_ROOT: 'http://127.0.0.1:9/' } })
-    expect(config.flags.smartSubscriptionEnabled).toBe(true)
+    expect(config.flags.smart_subscription_enabled).toEqual({ value: true, isGiven: true })
     expect(config.sessionCalendar).toBe('always')
     expect(config.kite.restRoot).toBe('http://127.0.0.1:9')
   })
@@ -256,6 +262,16 @@ describe('${NAME} in a value', () => {
   })
 })
 
+describe('the limits of the journal', () => {
+  it('are the days and gigabytes that the settings name', () => {
+    const env = { JOURNAL_MAX_DAYS: '0.5', JOURNAL_MAX_GB: '1.5' }
+    const { journal } = load({ env }).config
+    expect(journal).toMatchObject({ maxDays: 0.5, maxBytes: 1.5 * 1024 ** 3 })
+    const none = { JOURNAL_MAX_DAYS: '0', JOURNAL_MAX_GB: '-1' }
+    expect(Object.keys(faultsOf({ env: none })).sort()).toEqual(Object.keys(none).sort())
+  })
+})
+
 describe('a wrong setting', () => {
   it('is listed with all others at once, each with its fix', () => {
     const env = {
@@ -354,7 +370,8 @@ describe('values', () => {
     ['NO', false],
     ['Off', false],
   ])('%s is a switch', (text, expected) => {
-    expect(load({ env: { BACKFILL_ENABLED: text } }).config.flags.backfillEnabled).toBe(expected)
+    const { config } = load({ env: { BACKFILL_ENABLED: text } })
+    expect(config.flags.backfill_enabled).toEqual({ value: expected, isGiven: true })
   })
 
   it.each([

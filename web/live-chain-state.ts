@@ -230,6 +230,9 @@ function receive(state: LiveChainState, message: ServerMessage, nowMs: number): 
   switch (message.op) {
     case 'health':
       return stay({ ...state, health: message })
+    case 'backfill':
+      // The chain's page does not ask for it.
+      return stay(state)
     case 'snapshot':
       return isCurrent(state, message.id) ? stay(takeSnapshot(state, message, nowMs)) : stay(state)
     case 'delta':

@@ -9,12 +9,14 @@ import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type pg from 'pg'
 import { type BackendApi, startBackendApi } from '../../src/backend/api/server.ts'
+import { LogSet } from '../../src/backend/ingest/log-set.ts'
 import { CONSUMER, type Ingest, startIngest } from '../../src/backend/ingest/start-ingest.ts'
 import { comparePositions, LOG_START } from '../../src/contract/journal-record.ts'
 import type { Journal } from '../../src/journal/journal.ts'
 import { openJournal } from '../../src/journal/open-journal.ts'
-import { systemClock } from '../../src/kit/clock.ts'
+import { type Clock, systemClock } from '../../src/kit/clock.ts'
 import { Releasers } from '../../src/kit/releasers.ts'
+import { HEARTBEAT } from '../../src/kite/frame-writer.ts'
 import { parseInstruments } from '../../src/kite/instruments.ts'
 import { TICKER_CHECK_PERIOD_MS } from '../../src/limits.ts'
 import { exchangeCalendar } from '../../src/market/calendar.ts'
@@ -25,7 +27,7 @@ import { createInstrumentStore } from '../../src/postgres/instrument-store.ts'
 import { migrate } from '../../src/postgres/migrate.ts'
 import { storeReads } from '../../src/postgres/read-store.ts'
 import { createSubscriptionStore } from '../../src/postgres/subscription-store.ts'
-import { kiteBroker } from '../../src/ticker/broker.ts'
+import { type BrokerFactory, kiteBroker } from '../../src/ticker/broker.ts'
 import { startTicker, type TickerHandle } from '../../src/ticker/ticker.ts'
 import { DrivenClock } from '../exchange/driven-clock.ts'
 import { type KeptLog, keptLog, type LogLine } from '../ticker/support/silent-log.ts'
@@ -60,6 +62,7 @@ interface Parts {
 }
 
 const PARTITIONS = 1
+const HEARTBEAT_PERIOD_MS = 2_000
 const RECEIVED_WITHIN_MS = 5_000
 const SETTLED_WITHIN_MS = 60_000
 const calendar = exchangeCalendar()
@@ -254,7 +257,7 @@ function startTestIngest({
   const dump = parseInstruments(options.dump)
   if (!dump.ok) throw new Error(dump.message)
   return startIngest({
-    logs: [journal],
+    logs: new LogSet([journal]),
     stores: barStore(store, CONSUMER),
     master: new InstrumentMaster(dump.instruments),
     calendar,
@@ -264,6 +267,33 @@ function startTestIngest({
     clock: systemClock,
     log,
   })
+}
+
+/** The broker's heartbeats come in the time that the test drives, so that they are there when it jumps. */
+function withHeartbeats(broker: BrokerFactory, clock: Clock): BrokerFactory {
+  return (request) => {
+    const access = broker(request)
+    return {
+      ...access,
+      openSocket: async (token, handlers, signal) => {
+        const socket = await access.openSocket(token, handlers, signal)
+        const beat = () => handlers.onFrame(Buffer.from(HEARTBEAT), clock.nowMs())
+        const stop = clock.every(HEARTBEAT_PERIOD_MS, beat)
+        const close = () => {
+          stop()
+          return socket.close()
+        }
+        return {
+          subscribe: (tokens) => socket.subscribe(tokens),
+          unsubscribe: (tokens) => socket.unsubscribe(tokens),
+          setMode: (mode, tokens) => socket.setMode(mode, tokens),
+          pause: () => socket.pause(),
+          resume: () => socket.resume(),
+          close,
+        }
+      },
+    }
+  }
 }
 
 function startTestTicker(
@@ -298,10 +328,10 @@ function startTestTicker(
       redisChannelPrefix: 'ticker:nifty',
     },
     journal,
-    subscriptionStore: createSubscriptionStore(store.pool),
+    subscriptionStore: createSubscriptionStore(store.pool, 't1'),
     instrumentStore: createInstrumentStore(store.pool),
     calendar,
-    broker: kiteBroker({ webSocketRoot, restRoot, clock }),
+    broker: withHeartbeats(kiteBroker({ webSocketRoot, restRoot, clock }), clock),
     clock,
     log,
     random: () => 0.5,

@@ -7,6 +7,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { HEARTBEAT } from '../../src/kite/frame-writer.ts'
+import { TICKER_DUMP_LEAST_ROWS } from '../../src/limits.ts'
 
 export const API_KEY = 'real-input-key'
 export const ACCESS_TOKEN = 'real-input-token'
@@ -97,7 +98,7 @@ function answer(
 ): void {
   const { pathname, searchParams } = new URL(url ?? '/', 'http://broker')
   if (pathname === '/instruments') {
-    response.writeHead(200, { 'content-type': 'text/csv' }).end(dump)
+    response.writeHead(200, { 'content-type': 'text/csv' }).end(fullDump(dump))
   } else if (pathname === '/quote/ltp') {
     const found = searchParams.getAll('i').flatMap((key) => {
       const price = lastPrices.get(key)
@@ -109,6 +110,15 @@ function answer(
     const message = `there is no ${pathname}`
     json(response, 404, { status: 'error', message, error_type: 'GeneralException', data: null })
   }
+}
+
+/** What is a part of a dump is refused, so a handful of contracts is filled up with shares. */
+function fullDump(dump: string): string {
+  const missing = TICKER_DUMP_LEAST_ROWS - dump.split('\n').length + 1
+  const shares = Array.from({ length: Math.max(0, missing) }, (_, i) => {
+    return `${(900_000 + i) * 256 + 1},${900_000 + i},FILLER${i},FILLER ${i},0.0,,0.0,0.05,1,EQ,NSE,NSE`
+  })
+  return [dump, ...shares].join('\n')
 }
 
 function json(response: ServerResponse, status: number, body: unknown): void {

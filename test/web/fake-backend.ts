@@ -165,7 +165,7 @@ export class FakeBackend {
     } else if (message.channel === 'health') {
       this.#healthSockets.set(socket, 0)
       this.#sayHealth()
-    } else {
+    } else if (message.channel === 'chain') {
       this.#subscribe(socket, message)
     }
   }

@@ -12,7 +12,7 @@ const CALM: BrowserContextOptions = { reducedMotion: 'reduce' }
 // At once, since most of them wait for the page's own timers.
 describe.skipIf(!hasBrowser())(
   'the Monitor in a browser',
-  { concurrent: true, timeout: 60_000 },
+  { concurrent: true, timeout: 180_000 },
   () => {
     let browser: Browser
     let webRoot: string
