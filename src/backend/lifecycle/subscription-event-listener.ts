@@ -206,15 +206,18 @@ export class SubscriptionEventListener {
     for (;;) {
       const batch = await this.#waiting.takeWhenAvailable(BATCH)
       if (batch.length === 0) return
-      this.#inHand = batch.length
       await runInSlices(this.#actOnAll(batch), clock, LIFECYCLE_SLICE_MS)
     }
   }
 
-  *#actOnAll(batch: readonly Waiting[]): Generator<undefined, void> {
-    for (const each of batch) {
-      this.#actOn(each)
-      yield
+  /** A long queue is one piece of work: batches that are quick each would else leave nobody a turn. */
+  *#actOnAll(first: readonly Waiting[]): Generator<undefined, void> {
+    for (let batch = first; batch.length > 0; batch = this.#waiting.take(BATCH)) {
+      this.#inHand = batch.length
+      for (const each of batch) {
+        this.#actOn(each)
+        yield
+      }
     }
   }
 
