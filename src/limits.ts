@@ -453,8 +453,6 @@ export const BACKFILL_LOOK_MS = 1_000
 export const BACKFILL_AGREE_MS = 60_000
 /** So much more is asked for than is missing: one later candle proves that minutes before it had no trade. */
 export const BACKFILL_PROOF_MS = 60 * 60_000
-/** On top of the broker's time to correct a minute, so that one question is enough. */
-export const BACKFILL_SETTLE_MARGIN_MS = 5_000
 /** Pauses after a failure of a ticker, the broker or the store: first, then doubling up to the largest. */
 export const BACKFILL_RETRY_FIRST_MS = 500
 export const BACKFILL_RETRY_MAX_MS = 30_000
@@ -478,9 +476,9 @@ export const BACKFILL_ENDED_STREAMED_MS = 60_000
 /** Before anything was measured: the broker's limit for one key, requests a second. */
 export const BACKFILL_ASSUMED_RATE = 3
 /** How often the tickers are asked how fast they may ask the broker. */
-export const BACKFILL_RATE_PERIOD_MS = 15_000
-/** Answers that the measured rate is taken from. */
-export const BACKFILL_RATE_ANSWERS = 32
+export const BACKFILL_RATE_PERIOD_MS = 5_000
+/** The measured rate is that of so long; for what of it was not measured stands what the tickers told. */
+export const BACKFILL_RATE_WINDOW_MS = 10_000
 /** Days of minutes that can be asked for on demand (the broker's limit for one request). */
 export const BACKFILL_DAYS_MAX = 60
 /** A day is settled when its session has been over for so long (market time). */
@@ -526,6 +524,10 @@ export const STORE_RETRY_FIRST_MS = 200
 export const STORE_RETRY_MAX_MS = 5_000
 /** How far back a previous day's open interest is looked for. */
 export const PREVIOUS_CLOSE_DAYS = 10
+/** How often it is looked whose rows lack it, with at most one day candle asked for a time. */
+export const PREVIOUS_OI_LOOK_MS = 500
+/** Contracts of which one statement brings a day's rows up to it. */
+export const PREVIOUS_OI_INSTRUMENTS = 8
 
 // Embedded store (PGlite behind a gateway)
 

@@ -327,6 +327,31 @@ export interface CandleCommit {
   readonly due: readonly DueMinute[]
 }
 
+/** Open interest at the end of a day as the broker's day candle tells it, units. */
+export interface DayOiRow {
+  readonly exchange: string
+  readonly tradingsymbol: string
+  /** IST. */
+  readonly date: string
+  readonly oi: number
+}
+
+/** What a contract's rows of a date are to carry as the open interest of the session before. */
+export interface PreviousOiRow {
+  readonly instrument: Instrument
+  readonly oi: number
+}
+
+/** The rows of [fromMs, toMs) brought up to it, with what day candles told. */
+export interface PreviousOiCommit {
+  readonly partition: number
+  readonly expected: readonly SourcePosition[]
+  readonly dayOi: readonly DayOiRow[]
+  readonly rows: readonly PreviousOiRow[]
+  readonly fromMs: number
+  readonly toMs: number
+}
+
 /** A bar as stored, of any of the three tables. */
 export interface StoredBar extends BarColumns, LiveBeneath {
   readonly kind: InstrumentKind
@@ -366,6 +391,7 @@ export interface PartitionStore {
   finalise(commit: FinalCommit): Promise<'committed' | 'superseded'>
   /** Rows that stand above a candle (settled, or live and complete) are left alone. */
   writeCandles(commit: CandleCommit): Promise<'committed' | 'superseded'>
+  writePreviousOi(commit: PreviousOiCommit): Promise<'committed' | 'superseded'>
 
   loadCoverage(sinceMs: number): Promise<readonly CoverageRow[]>
   loadOpenGaps(): Promise<readonly FeedGapRow[]>
@@ -397,6 +423,11 @@ export interface PartitionStore {
     sinceMs: number,
     beforeMs: number,
   ): Promise<readonly StoredBar[]>
+  /**
+   * The open interest of contracts at the end of the newest of the dates before `date` that bars or a
+   * day's candle tell of; none of those of which nothing is stored.
+   */
+  loadPreviousOi(bars: readonly BarIdentity[], date: string): Promise<readonly DayOiRow[]>
   close(): Promise<void>
 }
 

@@ -24,6 +24,7 @@ import { describeBus } from './bus.ts'
 import { openListener, openShared } from './lifecycle-role.ts'
 import { configuredCalendar } from './market-calendar.ts'
 import { refuseUnsafe } from './not-yet.ts'
+import { startPreviousOi } from './previous-oi-role.ts'
 import { startPubsub } from './pubsub-source.ts'
 import { announce, type Fail, roleLog } from './role-parts.ts'
 import { startSnapshots } from './snapshot-role.ts'
@@ -74,6 +75,7 @@ export async function runBackend(
     await lookForMaster()
     backfill.start()
     startSnapshots({ ...shared, ingest, shared: common })
+    startPreviousOi({ ...shared, ingest, shared: common })
     listener.start()
     auto?.start()
     if (config.backend.tickSource === 'pubsub') {

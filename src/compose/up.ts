@@ -24,6 +24,7 @@ import { openListener, openShared } from './lifecycle-role.ts'
 import { configuredCalendar } from './market-calendar.ts'
 import { findReplay, kiteMarket, type MarketSource, simulatedMarket } from './market-source.ts'
 import { refuseUnsafe } from './not-yet.ts'
+import { startPreviousOi } from './previous-oi-role.ts'
 import { announce, type Fail, roleLog } from './role-parts.ts'
 import { startSnapshots } from './snapshot-role.ts'
 import { StartError } from './start-error.ts'
@@ -77,6 +78,7 @@ export async function runUp(
   const backfill = openBackfill({ ...backend, ingest, shared: common })
   backfill.start()
   startSnapshots({ ...backend, ingest, shared: common })
+  startPreviousOi({ ...backend, ingest, shared: common })
   const listener = openListener({
     ...backend,
     shared: common,

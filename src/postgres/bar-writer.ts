@@ -8,6 +8,7 @@ import type {
   BarKey,
   CandleCommit,
   CoverageRow,
+  DayOiRow,
   DueMinute,
   FeedGapRow,
   FinalCommit,
@@ -17,11 +18,13 @@ import type {
   PartitionClaim,
   PartitionStore,
   PreparedCommit,
+  PreviousOiCommit,
   SourcePosition,
   StoredBar,
   StoreFailure,
   StoreOpener,
 } from '../backend/ports.ts'
+import { DAY_MS, startOfDateMs } from '../market/ist.ts'
 import { instantArray, instantText, textArray } from './array-literal.ts'
 import {
   change,
@@ -61,6 +64,7 @@ import {
 } from './bar-ways.ts'
 import { classify } from './classify-error.ts'
 import type { Store } from './connection.ts'
+import { datesBefore, previousOiParts, previousOiSql } from './previous-oi.ts'
 
 const FINAL_MINUTE_BARS = finalTable(MINUTE_BARS, INDEX_BENEATH)
 const FINAL_FUTURES_BARS = finalTable(FUTURES_BARS, DERIVATIVE_BENEATH)
@@ -178,6 +182,10 @@ class BarWriter implements PartitionStore {
       change('repaired_gaps', REPAIRED_GAPS, commit.gapsRepaired, repairGaps),
       upsert(FINALISE_QUEUE, commit.due),
     ])
+  }
+
+  writePreviousOi(commit: PreviousOiCommit): Promise<'committed' | 'superseded'> {
+    return this.#execute(commit.expected, undefined, previousOiParts(commit))
   }
 
   #execute(
@@ -311,6 +319,23 @@ class BarWriter implements PartitionStore {
       () => [instantText(sinceMs), instantText(beforeMs)],
       () => 'FROM unnest($1::text[]) AS w(name)',
     )
+  }
+
+  async loadPreviousOi(bars: readonly BarIdentity[], date: string): Promise<readonly DayOiRow[]> {
+    const [firstDate, lastDate] = datesBefore(date)
+    const found: DayOiRow[] = []
+    for (const { table, time, holds, isExchangeKnown } of BAR_TABLES) {
+      const held = isExchangeKnown ? [] : bars.filter(holds)
+      if (held.length === 0) continue
+      const { rows } = await this.#client.query<DayOiRow>(previousOiSql(table, time), [
+        textArray(held.map(({ exchange }) => exchange)),
+        textArray(held.map(({ tradingsymbol }) => tradingsymbol)),
+        ...[firstDate, lastDate],
+        ...[instantText(startOfDateMs(firstDate)), instantText(startOfDateMs(lastDate) + DAY_MS)],
+      ])
+      found.push(...rows)
+    }
+    return found
   }
 
   async close(): Promise<void> {

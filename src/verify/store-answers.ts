@@ -46,6 +46,12 @@ export interface DeadLetter extends SourcePosition {
   readonly reason: string
 }
 
+/** Units, at the end of an IST date. */
+export interface DatedOi {
+  readonly date: string
+  readonly oi: number
+}
+
 export interface StoreState extends Standing {
   readonly feed: Feed | null
   /** The newest market time that is committed, epoch ms. */
@@ -56,8 +62,8 @@ export interface StoreState extends Standing {
   readonly deadLetters: readonly DeadLetter[]
   /** Listed on the date. */
   readonly instruments: readonly Instrument[]
-  /** The last OI of each contract before the span, by tradingsymbol. */
-  readonly oiBefore: ReadonlyMap<string, number>
+  /** The last OI of each contract before the span, by tradingsymbol, as its bars have it. */
+  readonly oiBefore: ReadonlyMap<string, DatedOi>
   /** The first and the last minute that any table has. */
   readonly minutes: Span | null
 }
@@ -78,7 +84,12 @@ function partsOf(question: StoreQuestion): Record<string, string> {
   if (question.ask === 'state') return { ...STANDING, ...stateParts(question.span) }
   const table = MINUTE_TABLES.find(({ name }) => name === question.table)
   if (table === undefined) throw new TypeError(`no table of minutes: ${question.table}`)
-  return { ...STANDING, rows: rowsOf(table, within(timeOf(table), question.span)) }
+  const { span } = question
+  return {
+    ...STANDING,
+    rows: rowsOf(table, within(timeOf(table), span)),
+    dayOi: dayOiBefore(span),
+  }
 }
 
 const STANDING = {
@@ -109,11 +120,11 @@ function stateParts(span: Span): Record<string, string> {
         WHERE valid_to IS NULL OR valid_to > (${instant(span.fromMs)} AT TIME ZONE 'Asia/Kolkata')::date
         ORDER BY exchange, tradingsymbol, valid_from
       ) AS listed`,
-    oiBefore: `SELECT coalesce(json_agg(json_build_array(tradingsymbol, oi)), '[]') FROM (
-      SELECT c.tradingsymbol, coalesce(${lastOi('fo_option_strike_bars', 'bucket_time', span)},
-        ${lastOi('futures_bars', 'time', span)}) AS oi
+    oiBefore: `SELECT coalesce(json_agg(last), '[]') FROM (
+      SELECT coalesce(${lastOi('fo_option_strike_bars', 'bucket_time', span)},
+        ${lastOi('futures_bars', 'time', span)}) AS last
       FROM (SELECT DISTINCT tradingsymbol FROM coverage WHERE ${overlaps}) AS c) AS b
-      WHERE oi IS NOT NULL`,
+      WHERE last IS NOT NULL`,
     minutes: `SELECT json_build_array(${epochMs('min(first)')}, ${epochMs('max(last)')}) FROM (
       ${MINUTE_TABLES.map((table) => extentOf(table, span)).join(' UNION ALL ')}) AS e`,
   }
@@ -125,9 +136,26 @@ function extentOf(table: StoreTable, span: Span): string {
 }
 
 function lastOi(table: string, time: string, { fromMs }: Span): string {
-  return `(SELECT oi FROM ${table} AS b WHERE b.tradingsymbol = c.tradingsymbol
+  return `(SELECT json_build_array(b.tradingsymbol, ${dateText(istDateOf(`b.${time}`))}, b.oi)
+    FROM ${table} AS b WHERE b.tradingsymbol = c.tradingsymbol
     AND b.${time} < ${instant(fromMs)} AND b.${time} >= ${instant(fromMs - OI_LOOKBACK_MS)}
     AND b.oi IS NOT NULL ORDER BY b.${time} DESC LIMIT 1)`
+}
+
+/** What day candles told of the days before the span's date. */
+function dayOiBefore({ fromMs }: Span): string {
+  const date = istDateOf(instant(fromMs))
+  return `SELECT coalesce(json_agg(json_build_array(tradingsymbol, ${dateText('trade_date')}, oi)), '[]')
+    FROM day_open_interest
+    WHERE trade_date < ${date} AND trade_date >= ${date} - ${OI_LOOKBACK_MS / DAY_MS}`
+}
+
+function istDateOf(time: string): string {
+  return `(${time} AT TIME ZONE 'Asia/Kolkata')::date`
+}
+
+function dateText(date: string): string {
+  return `to_char(${date}, 'YYYY-MM-DD')`
 }
 
 function rowsOf(table: StoreTable, condition: string): string {
@@ -165,7 +193,8 @@ const StandingAnswer = Type.Object({
   marketTime: Type.Union([number, Type.Null()]),
   due: Type.Array(Type.Tuple([text, number])),
 })
-const RowsAnswer = Type.Object({ ...StandingAnswer.properties, rows: Rows })
+const OiOfDates = Type.Array(Type.Tuple([text, text, number]))
+const RowsAnswer = Type.Object({ ...StandingAnswer.properties, rows: Rows, dayOi: OiOfDates })
 const orNull = Type.Union([number, Type.Null()])
 const StateAnswer = Type.Object({
   ...StandingAnswer.properties,
@@ -179,7 +208,7 @@ const StateAnswer = Type.Object({
   ),
   deadLetters: Type.Array(Type.Tuple([text, number, number, number, text])),
   instruments: Rows,
-  oiBefore: Type.Array(Type.Tuple([text, number])),
+  oiBefore: OiOfDates,
   minutes: Type.Tuple([orNull, orNull]),
 })
 
@@ -192,7 +221,11 @@ export async function askPositions(ask: AskStore) {
 export async function askRows(ask: AskStore, table: StoreTable, span: Span) {
   const question = { ask: 'rows', table: table.name, span } as const
   const answer = Value.Parse(RowsAnswer, JSON.parse(await ask(question)))
-  return { ...standingOf(answer), rows: rowsIn(table, answer.rows) }
+  return {
+    ...standingOf(answer),
+    rows: rowsIn(table, answer.rows),
+    dayOi: newestOi(answer.dayOi),
+  }
 }
 
 export async function askState(ask: AskStore, span: Span): Promise<StoreState> {
@@ -209,7 +242,7 @@ export async function askState(ask: AskStore, span: Span): Promise<StoreState> {
       ...{ producer, partition, epoch, sequence, reason },
     })),
     instruments: answer.instruments.map(instrumentOf),
-    oiBefore: new Map(answer.oiBefore.map(([name, oi]) => [name, oi])),
+    oiBefore: newestOi(answer.oiBefore),
     minutes: firstMs === null || lastMs === null ? null : { fromMs: firstMs, toMs: lastMs },
   }
 }
@@ -224,6 +257,16 @@ function standingOf(answer: {
     })),
     dueFrom: new Map(answer.due),
   }
+}
+
+function newestOi(
+  rows: readonly (readonly [string, string, number])[],
+): ReadonlyMap<string, DatedOi> {
+  const newest = new Map<string, DatedOi>()
+  for (const [name, date, oi] of rows) {
+    if (date > (newest.get(name)?.date ?? '')) newest.set(name, { date, oi })
+  }
+  return newest
 }
 
 function rowsIn(table: StoreTable, rows: readonly unknown[][]): StoreRow[] {

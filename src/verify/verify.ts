@@ -28,6 +28,7 @@ import {
   askPositions,
   askRows,
   askState,
+  type DatedOi,
   type DeadLetter,
   type Standing,
   type StoredGap,
@@ -127,7 +128,6 @@ class Verification {
       calendar,
       riskFreeRate,
       window: span,
-      oiBefore: state.oiBefore,
       isDeadLetter: (header, sequence) => dead.size > 0 && dead.has(deadKey(header, sequence)),
     })
     this.#follower = new LogFollower(this.#fold, journals)
@@ -198,8 +198,9 @@ class Verification {
     // What was due when a bar was read may be final by the time its chain is.
     const dueFrom = new Map<string, number>()
     for (const table of MINUTE_TABLES) {
-      const { rows, ...standing } = await askRows(this.#input.ask, table, window)
+      const { rows, dayOi, ...standing } = await askRows(this.#input.ask, table, window)
       await this.#follower.to(standing.positions)
+      this.#fold.giveOiBefore(this.#oiBefore(dayOi))
       for (const row of rows) this.#note(row)
       for (const [symbol, fromMs] of standing.dueFrom) {
         dueFrom.set(symbol, Math.min(fromMs, dueFrom.get(symbol) ?? fromMs))
@@ -212,6 +213,15 @@ class Verification {
       )
       if (comparison !== undefined) this.#compare(comparison, rows)
     }
+  }
+
+  /** The base of the day's OI changes: the newest date's, of one date the broker's word on its close. */
+  #oiBefore(dayOi: ReadonlyMap<string, DatedOi>): ReadonlyMap<string, number> {
+    const before = new Map(Array.from(this.#state.oiBefore, ([name, { oi }]) => [name, oi]))
+    for (const [name, { date, oi }] of dayOi) {
+      if (date >= (this.#state.oiBefore.get(name)?.date ?? '')) before.set(name, oi)
+    }
+    return before
   }
 
   /** Counts a bar, and gives the fold what it cannot know. */

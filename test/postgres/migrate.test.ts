@@ -43,6 +43,7 @@ await describeStores('the schema', (store) => {
     expect(await tables()).toEqual([
       'backfill_jobs',
       'coverage',
+      'day_open_interest',
       'dead_letters',
       'delivery_ledger',
       'feed_gaps',

@@ -16,6 +16,7 @@ import { DAY_MS, istDate, startOfDateMs } from '../../market/ist.ts'
 import { type JournalledTick, priceDivisor } from '../../market/tick.ts'
 import type { CandleSource } from '../candles/candle-writer.ts'
 import type { BarIdentity, StoredBar } from '../ports.ts'
+import type { PreviousOi } from '../previous-oi/load-previous-oi.ts'
 import { isCandle, liveOf } from './candle-row.ts'
 import { decodeCloseKey, decodeOpenKey, decodeQuoteKey } from './key-bytes.ts'
 
@@ -39,8 +40,10 @@ export class InstrumentBars implements AttributionContext {
   readonly candles = new Map<number, CandleSource>()
   /** Whether the store's rows of the minutes in memory have been taken in. */
   isLoaded = false
-  /** By trading date, the open interest at the end of the one before; null where none is stored. */
-  readonly previousOi = new Map<string, number | null>()
+  /** By trading date, the open interest at the end of the one before, as far as it is stored. */
+  readonly previousOi = new Map<string, PreviousOi>()
+  /** What the stored rows of a date were brought up to last. */
+  previousOiStored: { readonly date: string; readonly oi: number | null } | undefined
   /** The cumulative volume known before the minutes in memory. */
   #carried: { minuteMs: number; dayVolume: number } | null = null
   #lastTrade: { timeS: number; dayVolume: number; price: number; receivedAtMs: number } | null =
@@ -63,7 +66,7 @@ export class InstrumentBars implements AttributionContext {
 
   /** The open interest at the end of the trading date before that of `atMs`; null while not known. */
   previousOiAt(atMs: number): number | null {
-    return this.previousOi.get(istDate(atMs)) ?? null
+    return this.previousOi.get(istDate(atMs))?.oi ?? null
   }
 
   /** On its expiry date a contract's session ends with its close; after it there is none. */
@@ -240,14 +243,19 @@ export class InstrumentBars implements AttributionContext {
       changed = bar.applyVolume(tick.dayVolume) || changed
     }
     if (changed) this.dirty.add(minuteMs)
-    if (place.exact) {
-      this.#lastTrade = {
-        timeS: key.tradeTimeS,
-        dayVolume: key.dayVolume,
-        price: tick.lastPrice,
-        receivedAtMs: tick.receivedAtMs,
-      }
+    if (place.exact) this.#noteTrade(key, tick)
+  }
+
+  #noteTrade({ tradeTimeS, dayVolume }: TradeKey, { lastPrice, receivedAtMs }: JournalledTick) {
+    const last = this.#lastTrade
+    if (last === null) {
+      this.#lastTrade = { timeS: tradeTimeS, dayVolume, price: lastPrice, receivedAtMs }
+      return
     }
+    last.timeS = tradeTimeS
+    last.dayVolume = dayVolume
+    last.price = lastPrice
+    last.receivedAtMs = receivedAtMs
   }
 
   #bar(minuteMs: number): BarFold {

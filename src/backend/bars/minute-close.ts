@@ -7,12 +7,12 @@
  * that a live commit never waits for more than one of them. Whatever makes the minute due again in
  * between lets the plan lapse; writing part of it twice is harmless.
  */
-import { FINALS_PER_STATEMENT, PREVIOUS_CLOSE_DAYS } from '../../limits.ts'
+import { FINALS_PER_STATEMENT } from '../../limits.ts'
 import type { MarketCalendar } from '../../market/calendar.ts'
 import { Coverage } from '../../market/coverage.ts'
 import { type Instrument, instrumentKey } from '../../market/instrument.ts'
 import type { InstrumentMaster, Series } from '../../market/instrument-master.ts'
-import { DAY_MS, istDate, MINUTE_MS, startOfDateMs } from '../../market/ist.ts'
+import { istDate, MINUTE_MS, startOfDateMs } from '../../market/ist.ts'
 import { computeChain, timeToExpiryYears } from '../../market/options/chain.ts'
 import type { ForwardPoint } from '../../market/options/forward.ts'
 import type { StrikeInput } from '../../market/options/strike.ts'
@@ -31,6 +31,7 @@ import type {
   PartitionStore,
   StoredBar,
 } from '../ports.ts'
+import { loadPreviousOi } from '../previous-oi/load-previous-oi.ts'
 import { futureBarRow, minuteBarRow, optionBarRow } from './bar-rows.ts'
 import { isCandle } from './candle-row.ts'
 import { type FinalBar, finalBar, legOf } from './final-bar.ts'
@@ -41,6 +42,8 @@ type Statement = Omit<FinalCommit, 'partition' | 'expected' | 'done' | 'due'>
 interface Plan {
   readonly due: DueMinute
   readonly books: PartitionBooks
+  /** As of `books.previousOiChanges`. */
+  readonly previousOi: number
   readonly statements: Statement[]
   /** Whose candle gives way to the live bar beneath it, by tradingsymbol. */
   readonly promoted: ReadonlyMap<string, InstrumentBars>
@@ -77,11 +80,8 @@ export class MinuteClose {
     books: PartitionBooks,
     due: DueMinute,
   ): Promise<'committed' | 'superseded'> {
-    let plan = this.#plan
-    if (plan === undefined || plan.due !== due || plan.books !== books) {
-      plan = await this.#makePlan(store, books, due)
-      this.#plan = plan
-    }
+    const plan = await this.#planFor(store, books, due)
+    this.#plan = plan
     const statement = plan.statements.shift() ?? EMPTY
     const isLast = plan.statements.length === 0
     const settles = isLast && books.due.isCurrent(due)
@@ -103,6 +103,17 @@ export class MinuteClose {
     return result
   }
 
+  async #planFor(store: PartitionStore, books: PartitionBooks, due: DueMinute): Promise<Plan> {
+    const plan = this.#plan
+    if (plan === undefined || plan.due !== due || plan.books !== books) {
+      return this.#makePlan(store, books, due)
+    }
+    if (plan.previousOi === books.previousOiChanges) return plan
+    // What was written of it already no longer shows what it has changed.
+    const again = await this.#makePlan(store, books, due)
+    return plan.follow.length > 0 ? { ...again, follow: plan.follow } : again
+  }
+
   async #makePlan(store: PartitionStore, books: PartitionBooks, due: DueMinute): Promise<Plan> {
     const { finals, barsRemoved, promoted, streamed } = await this.#finalBars(store, books, due)
     const statements =
@@ -111,7 +122,7 @@ export class MinuteClose {
         : await this.#seriesStatements(store, books, due, finals, streamed)
     if (barsRemoved.length > 0) statements.unshift({ ...EMPTY, barsRemoved })
     const follow = await this.#following(store, books, due, finals)
-    return { due, books, statements, promoted, follow }
+    return { due, books, previousOi: books.previousOiChanges, statements, promoted, follow }
   }
 
   async #finalBars(store: PartitionStore, books: PartitionBooks, due: DueMinute) {
@@ -203,23 +214,12 @@ export class MinuteClose {
     minuteMs: number,
   ): Promise<void> {
     const date = istDate(minuteMs)
-    const startMs = startOfDateMs(date)
     const missing: InstrumentBars[] = []
     for (const bars of instruments) {
       for (const known of bars.previousOi.keys()) if (known > date) bars.previousOi.delete(known)
       if (!bars.previousOi.has(date) && bars.instrument.expiry !== null) missing.push(bars)
     }
-    if (missing.length === 0) return
-    const rows = byName(
-      await store.loadLatestBefore(
-        missing.map((bars) => bars.identity),
-        startMs - PREVIOUS_CLOSE_DAYS * DAY_MS,
-        startMs,
-      ),
-    )
-    for (const bars of missing) {
-      bars.previousOi.set(date, rows.get(bars.instrument.tradingsymbol)?.oi ?? null)
-    }
+    if (missing.length > 0) await loadPreviousOi(store, missing, date)
   }
 
   #underlyingStatements(finals: readonly FinalBar[]): Statement[] {

@@ -85,6 +85,8 @@ export class PartitionBooks {
   closedBeforeMs: number
   /** From here on the memory knows what was streamed. */
   coverageFromMs: number
+  /** Rises when rows come to carry another open interest of the day before. */
+  previousOiChanges = 0
   readonly #sources = new Map<string, Source>()
   readonly #storedCoverage = new Map<string, CoverageRow[]>()
   readonly #coverageDirty = new Set<InstrumentBars>()

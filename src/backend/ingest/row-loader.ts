@@ -3,11 +3,11 @@
  * seen for the first time (with the previous date's closing open interest), and single older minutes
  * that a late tick needs.
  */
-import { PREVIOUS_CLOSE_DAYS } from '../../limits.ts'
-import { DAY_MS, startOfDateMs } from '../../market/ist.ts'
+import { startOfDateMs } from '../../market/ist.ts'
 import type { InstrumentBars } from '../bars/instrument-bars.ts'
 import type { LiveChains } from '../chain/live-chains.ts'
 import type { PartitionStore } from '../ports.ts'
+import { loadPreviousOi } from '../previous-oi/load-previous-oi.ts'
 import type { MissingRows, PartitionBooks } from './partition-books.ts'
 
 export class RowLoader {
@@ -77,15 +77,6 @@ export class RowLoader {
   /** What the open minute shows; final values look it up again when the date before is final. */
   async #loadPreviousOi(instruments: readonly InstrumentBars[]): Promise<void> {
     const nowMs = this.#books.marketTimeMs ?? this.#books.closedBeforeMs
-    const derivatives = instruments.filter(({ instrument }) => instrument.expiry !== null)
-    const date = this.#tradingDateOf('', nowMs)
-    const startMs = startOfDateMs(date)
-    const byName = new Map(derivatives.map((bars) => [bars.instrument.tradingsymbol, bars]))
-    const rows = await this.#store.loadLatestBefore(
-      derivatives.map((bars) => bars.identity),
-      startMs - PREVIOUS_CLOSE_DAYS * DAY_MS,
-      startMs,
-    )
-    for (const row of rows) byName.get(row.tradingsymbol)?.previousOi.set(date, row.oi)
+    await loadPreviousOi(this.#store, instruments, this.#tradingDateOf('', nowMs))
   }
 }

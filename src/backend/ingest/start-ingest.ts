@@ -15,6 +15,8 @@ import type { QueuedWrite, Settle } from '../candles/write-queue.ts'
 import { LiveChains } from '../chain/live-chains.ts'
 import { LiveMetrics } from '../chain/live-metrics.ts'
 import type { DueMinute, StoreOpener } from '../ports.ts'
+import type { PreviousOiWriter } from '../previous-oi/previous-oi.ts'
+import { PreviousOiWrite } from '../previous-oi/write-previous-oi.ts'
 import type { SnapshotWriter } from '../snapshot/chain-snapshot.ts'
 import { SnapshotWrite } from '../snapshot/write-snapshot.ts'
 import type { LogSet } from './log-set.ts'
@@ -45,6 +47,7 @@ export interface Ingest {
   readonly writers: readonly PartitionIngest[]
   readonly candles: CandleWriter
   readonly snapshots: SnapshotWriter
+  readonly previousOi: PreviousOiWriter
   readonly counters: IngestCounters
   readonly commitLatency: RecentLatency
   /** Rejects when a partition was taken over by another process, or on a program error. */
@@ -123,6 +126,13 @@ export function startIngest(options: IngestOptions): Ingest {
         const first = quotes[0]?.instrument
         if (first === undefined) return 0
         return queued(first, (promise) => new SnapshotWrite(quotes, promise))
+      },
+    },
+    previousOi: {
+      write: async (batch) => {
+        const [first] = batch.instruments
+        if (first !== undefined)
+          await queued(first, (promise) => new PreviousOiWrite(batch, promise))
       },
     },
     counters,

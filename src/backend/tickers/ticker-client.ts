@@ -211,9 +211,29 @@ export class TickerClient {
     toMs: number,
     options: WaitOptions,
   ): Promise<HistoryAnswer> {
+    return this.#candles('minute', token, fromMs, toMs, options)
+  }
+
+  /** Candles of whole sessions that begin at an IST midnight in [fromMs, toMs], with open interest. */
+  async dayCandles(
+    token: number,
+    fromMs: number,
+    toMs: number,
+    options: WaitOptions,
+  ): Promise<HistoryAnswer> {
+    return this.#candles('day', token, fromMs, toMs, options)
+  }
+
+  #candles(
+    interval: 'minute' | 'day',
+    token: number,
+    fromMs: number,
+    toMs: number,
+    options: WaitOptions,
+  ): Promise<HistoryAnswer> {
     const span = { from: String(fromMs / 1000), to: String(toMs / 1000) }
     return this.#first(this.#homeFirst(token), async (access) => {
-      const query = { ...span, interval: 'minute', oi: '1' }
+      const query = { ...span, interval, oi: '1' }
       const response = await this.#waiting(access, `/history/${token}`, query, options)
       const answer = historyOf(readHistory(access.url, response))
       if (answer === undefined) throw unreadable(access.url, 'its candles are none')

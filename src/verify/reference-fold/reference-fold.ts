@@ -67,6 +67,7 @@ interface Book extends InstrumentFacts {
 
 export class ReferenceFold {
   readonly #ground: FoldGround
+  #oiBefore: ReadonlyMap<string, number>
   readonly #window: TimeWindow
   readonly #logs = new Map<string, LogState>()
   /** By `instrumentKey`. */
@@ -77,6 +78,7 @@ export class ReferenceFold {
 
   constructor(ground: FoldGround) {
     this.#ground = ground
+    this.#oiBefore = ground.oiBefore ?? new Map()
     this.#window = ground.window ?? ALL_TIME
   }
 
@@ -118,6 +120,17 @@ export class ReferenceFold {
     const book = this.#books.get(instrumentKey(exchange, tradingsymbol))
     const given = book ?? this.#listed(exchange, tradingsymbol)
     given?.minutes.give(row, isAboveLive)
+  }
+
+  /** The last OI before the window, in units, where it has come to be known otherwise. */
+  giveOiBefore(oiBefore: ReadonlyMap<string, number>): void {
+    const before = this.#oiBefore
+    this.#oiBefore = oiBefore
+    for (const { instrument, minutes } of this.#books.values()) {
+      const { tradingsymbol } = instrument
+      if (oiBefore.get(tradingsymbol) === before.get(tradingsymbol)) continue
+      minutes.touch(Number.NEGATIVE_INFINITY)
+    }
   }
 
   /** A contract that was never streamed is of its underlying's log. */
@@ -267,7 +280,7 @@ export class ReferenceFold {
       facts: book,
       calendar: this.#ground.calendar,
       marketTimeMs: this.#marketTimeOf(book.partition),
-      oiBefore: this.#ground.oiBefore?.get(book.instrument.tradingsymbol) ?? null,
+      oiBefore: this.#oiBefore.get(book.instrument.tradingsymbol) ?? null,
     })
   }
 

@@ -119,7 +119,7 @@ describe('GET /fo/strike-distribution', () => {
   it('shows a buildup once the previous close of OI is known', async () => {
     const market = new LiveMarket()
     const atm = OPTIONS[4] as (typeof OPTIONS)[number]
-    market.barsOf(atm).previousOi.set('2026-11-20', 13_000)
+    market.barsOf(atm).previousOi.set('2026-11-20', { oi: 13_000, date: '2026-11-19' })
     market.tickAll(OPEN_MS + 1_000, 24_500)
     market.tick(atm, OPEN_MS + 2_000, 80, { previousClose: 7_000, openInterest: 26_000 })
     const api = await start(market, OPEN_MS + 2_000)

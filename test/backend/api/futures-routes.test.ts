@@ -33,7 +33,7 @@ describe('GET /fo/futures', () => {
   it('answers each future with its basis to the spot, nearest first', async () => {
     const market = new LiveMarket([...LISTED, NEXT_FUTURE])
     market.tickAll(OPEN_MS, 24_500)
-    market.barsOf(NEXT_FUTURE).previousOi.set('2026-11-20', 600)
+    market.barsOf(NEXT_FUTURE).previousOi.set('2026-11-20', { oi: 600, date: '2026-11-19' })
     market.tick(NEXT_FUTURE, OPEN_MS, 24_745, { previousClose: 2_450_000, openInterest: 650 })
     const { body } = await ask(market, OPEN_MS + 1_000)
     expect(body).toMatchObject({ symbol: 'NIFTY50', spot: 24_500, spot_stale: false, feed: 'kite' })

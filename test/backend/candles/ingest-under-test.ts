@@ -82,7 +82,7 @@ export class IngestUnderTest {
     await this.client.query(
       `TRUNCATE minute_bars, futures_bars, fo_option_strike_bars, fo_expiry_metrics,
        fo_strike_distribution, coverage, feed_gaps, stream_offsets, delivery_ledger, dead_letters,
-       finalise_queue`,
+       finalise_queue, day_open_interest`,
     )
     this.log = new MemoryLog()
     this.logs = new LogSet([this.log])
