@@ -42,6 +42,7 @@ export function openBackfill(parts: BackfillRoleParts): BackfillManager {
     priceOf: (symbol) => chains.spot(symbol)?.lastPrice ?? undefined,
     isStoreAway: (error) => classify(error).retryable,
     calendar,
+    logTimeMs: () => chains.marketTimeMs,
     marketNowMs: () => marketInstant(config.feed, chains.marketTimeMs, clock.nowMs()),
     intervalMs: config.backfill.intervalMs,
     lookbackMinutes: config.backfill.lookbackMinutes,

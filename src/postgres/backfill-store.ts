@@ -81,8 +81,9 @@ const STREAMED = `
   WHERE source = 'live' AND "from" < $2::timestamptz AND "to" > $1::timestamptz
   ORDER BY exchange, tradingsymbol`
 
+/** Each once: several tickers may carry one instrument. */
 const SUBSCRIBED = `
-  SELECT exchange, tradingsymbol
+  SELECT DISTINCT exchange, tradingsymbol
   FROM instrument_subscriptions
   WHERE status IN ('pending', 'active')
   ORDER BY exchange, tradingsymbol`

@@ -1,17 +1,19 @@
 /**
- * Gaps that are over become jobs: whatever of their minutes is missing is asked of the broker, and
- * the gap is `repaired`. Contracts that are not listed any more cannot be asked for, since their
+ * Gaps that are over become jobs: whatever of their minutes is missing is asked of the broker. Then
+ * the partition's writer finds the gap whole, whoever filled it, and it is `repaired`. Contracts that are not listed any more cannot be asked for, since their
  * tokens belong to others: a gap with such is `unrepairable` in the end, with the rows that were had.
  */
 import type { Clock } from '../../kit/clock.ts'
 import type { InstrumentMaster } from '../../market/instrument-master.ts'
 import { MINUTE_MS } from '../../market/ist.ts'
+import type { CandleWriter } from '../candles/candle-writer.ts'
 import { type Job, resolve } from './job.ts'
 import type { Jobs } from './jobs.ts'
 import type { BackfillStore, ClosedGap, GapEnd, GapKey } from './ports.ts'
 
 export interface GapRepairParts {
   readonly store: Pick<BackfillStore, 'closedGaps' | 'endGap'>
+  readonly writer: CandleWriter
   readonly jobs: () => Jobs
   readonly master: () => InstrumentMaster
   readonly partitions: readonly number[]
@@ -36,8 +38,16 @@ export class GapRepair {
 
   /** What ends the gap once its job is through. */
   readonly close = async (job: Job): Promise<boolean> => {
-    const { gap } = job.spec
-    if (gap !== undefined) await this.#parts.store.endGap(gap, this.#endOf(job))
+    const { writer, store } = this.#parts
+    const { gap, instruments } = job.spec
+    const [instrument] = instruments
+    if (gap === undefined) return true
+    if (job.failed === 0 && instrument !== undefined) {
+      const nothing = { candles: [], none: [], moreFollows: false } as const
+      await writer.write({ ...nothing, instrument, source: 'repair', gaps: [gap.id] })
+    }
+    // Does nothing to one that the writer has found whole.
+    await store.endGap(gap, this.#endOf(job))
     return true
   }
 

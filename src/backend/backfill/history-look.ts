@@ -7,7 +7,6 @@ import {
   BACKFILL_AGREE_MS,
   BACKFILL_BATCH_MINUTES,
   BACKFILL_PROOF_MS,
-  BACKFILL_SETTLE_MARGIN_MS,
   HISTORY_SETTLE_MS,
 } from '../../limits.ts'
 import type { MarketCalendar } from '../../market/calendar.ts'
@@ -26,6 +25,8 @@ export interface LookParts {
   readonly store: Pick<BackfillStore, 'coverage'>
   readonly calendar: MarketCalendar
   readonly marketNowMs: () => number
+  /** Market time as the log tells it; 0 where it has told none. Nothing after it can be written yet. */
+  readonly logTimeMs: () => number
 }
 
 export interface Look {
@@ -34,8 +35,6 @@ export interface Look {
   readonly source: CandleBatch['source']
   /** Rather one request when all of it is final than one now and one then. */
   readonly isPatient: boolean
-  /** Gaps that are over for this instrument once it is through. */
-  readonly gaps: readonly string[]
   /** Minutes that answers lacked before, with the market time of the first such answer. */
   readonly absentSince: ReadonlyMap<number, number>
   /** Whether more of the series is to come soon; asked when the candles are there. */
@@ -46,6 +45,12 @@ export interface Look {
 export interface Looked {
   /** Minutes written. */
   readonly rows: number
+  /** Of these, those that were missing before. */
+  readonly filled: readonly number[]
+  /** Minutes of the window that history told before this look. */
+  readonly told: number
+  /** Minutes before it were final by now. */
+  readonly finalUntilMs: number
   /** Whether the broker was asked. */
   readonly asked: boolean
   /** Minutes that are still not known; empty where it is through. */
@@ -69,13 +74,15 @@ export class HistoryGoneError extends Error {
 export async function lookAtHistory(parts: LookParts, look: Look): Promise<Looked> {
   const { instrument, source, wait } = look
   const nowMs = parts.marketNowMs()
-  const { wanted, missing } = await wantedMinutes(parts, look, nowMs)
-  const asked = wanted.filter((minuteMs) => finalAt(minuteMs) <= nowMs)
+  const knownMs = settledTime(parts)
+  const { wanted, missing, told } = await wantedMinutes(parts, look, nowMs)
+  const begun = { told, finalUntilMs: floorToMinute(nowMs - HISTORY_SETTLE_MS) }
+  const asked = wanted.filter((minuteMs) => finalAt(minuteMs) <= knownMs)
   const [firstMs] = asked
   const lastMs = asked.at(-1)
-  if (firstMs === undefined || lastMs === undefined) return notYet(wanted)
-  if (look.isPatient && asked.length < wanted.length) return notYet(wanted)
-  const lastFinalMs = floorToMinute(nowMs - HISTORY_SETTLE_MS) - MINUTE_MS
+  if (firstMs === undefined || lastMs === undefined) return notYet(wanted, begun)
+  if (look.isPatient && asked.length < wanted.length) return notYet(wanted, begun)
+  const lastFinalMs = floorToMinute(knownMs - HISTORY_SETTLE_MS) - MINUTE_MS
   const toMs = Math.min(lastMs + BACKFILL_PROOF_MS, lastFinalMs)
   const answer = await parts.tickers.history(instrument.token, firstMs, toMs, wait)
   if (answer.candles.length === 0 && isPast(instrument, nowMs)) {
@@ -91,8 +98,11 @@ export async function lookAtHistory(parts: LookParts, look: Look): Promise<Looke
   const open = verdict.open.filter((minuteMs) => missing.has(minuteMs) || source === 'settled')
   const candles = answer.candles.filter(({ minuteMs }) => given.has(minuteMs))
   const { rows, tooEarly } = await write(parts.writer, look, candles, none)
+  const left = new Set(tooEarly)
   return {
+    ...begun,
     rows,
+    filled: [...given, ...none].filter((minuteMs) => missing.has(minuteMs) && !left.has(minuteMs)),
     asked: true,
     rest: [...doubtful, ...open, ...tooEarly],
     againAtMs: againAt(doubtful, [...open, ...tooEarly], nowMs),
@@ -111,6 +121,14 @@ export function finalAt(minuteMs: number): number {
   return minuteMs + MINUTE_MS + HISTORY_SETTLE_MS
 }
 
+/**
+ * Up to here minutes can be judged and written. The log's time is the ticker's, which says what is
+ * final, or a little behind it: what is asked for then is answered.
+ */
+export function settledTime(parts: Pick<LookParts, 'marketNowMs' | 'logTimeMs'>): number {
+  return Math.min(parts.marketNowMs(), parts.logTimeMs())
+}
+
 /** The settled day is asked for whole; else what is missing. Only minutes that have begun. */
 async function wantedMinutes(parts: LookParts, look: Look, nowMs: number) {
   const { instrument, window, source } = look
@@ -124,7 +142,7 @@ async function wantedMinutes(parts: LookParts, look: Look, nowMs: number) {
     ),
   )
   const wanted = source === 'settled' ? minutesOf(missingMinutes([], sessions)) : missing
-  return { wanted, missing: new Set(missing) }
+  return { wanted, missing: new Set(missing), told: toldMinutes(rows, begun) }
 }
 
 /** Whether a stretch knows its minutes: live, only where volume and open interest came with it. */
@@ -136,9 +154,20 @@ export function isKnown(
   return mode === 'full' || (kind === 'index' && mode === 'quote')
 }
 
-function notYet(wanted: readonly number[]): Looked {
+/** Minutes of the window that begin in a stretch which the broker's history tells of. */
+function toldMinutes(rows: readonly CoverageRow[], window: Interval): number {
+  const told = rows.filter(({ source }) => source !== 'live')
+  return told.reduce((sum, row) => {
+    const fromMs = floorToMinute(Math.max(row.fromMs, window.fromMs))
+    return sum + Math.max(0, Math.ceil((Math.min(row.toMs, window.toMs) - fromMs) / MINUTE_MS))
+  }, 0)
+}
+
+function notYet(wanted: readonly number[], begun: Pick<Looked, 'told' | 'finalUntilMs'>): Looked {
   return {
+    ...begun,
     rows: 0,
+    filled: [],
     asked: false,
     rest: wanted,
     againAtMs: againAt([], wanted, 0),
@@ -150,10 +179,7 @@ function notYet(wanted: readonly number[]): Looked {
 /** Late enough for all of them, so that one more request is enough. */
 function againAt(doubtful: readonly number[], open: readonly number[], nowMs: number): number {
   const agreedAtMs = doubtful.length > 0 ? nowMs + BACKFILL_AGREE_MS : 0
-  return open.reduce(
-    (atMs, minuteMs) => Math.max(atMs, finalAt(minuteMs) + BACKFILL_SETTLE_MARGIN_MS),
-    agreedAtMs,
-  )
+  return open.reduce((atMs, minuteMs) => Math.max(atMs, finalAt(minuteMs)), agreedAtMs)
 }
 
 interface Written {
@@ -178,7 +204,6 @@ async function write(
       source: look.source,
       candles: some,
       none: without,
-      gaps: isLast ? look.gaps : [],
       moreFollows: !isLast || look.moreFollows(),
     }
     const outcome = await writer.write(batch)

@@ -32,8 +32,11 @@ export interface JobSpec {
 export class Job {
   readonly spec: JobSpec
   status: JobStatus = 'queued'
+  /** Minutes written since it was made that it was made for, by it or by another job. */
   rows = 0
   error: string | null = null
+  /** Begun by a process that is no more. */
+  isResumed = false
   startedAtMs: number | null = null
   finishedAtMs: number | null = null
   readonly #finished = new Set<string>()
@@ -97,7 +100,6 @@ export class Job {
   toStored(): StoredJob {
     const { spec } = this
     const only = onlyInstrument(spec)
-    const isTold = spec.kind !== 'settle' && spec.kind !== 'opening'
     return {
       id: spec.id,
       kind: spec.kind,
@@ -118,7 +120,7 @@ export class Job {
         done: this.done,
         failed: this.failed,
         // Of the others coverage tells what is still missing.
-        ...(isTold ? {} : { finished: [...this.#finished] }),
+        ...(tellsFinished(spec.kind) ? { finished: [...this.#finished] } : {}),
         ...(spec.gap === undefined ? {} : { gap: spec.gap }),
       },
       rows: this.rows,
@@ -134,7 +136,9 @@ export class Job {
     const { gap, finished = [] } = stored.progress
     const found = resolve(stored.instruments, master)
     const job = new Job({ ...stored, ...found, ...(gap === undefined ? {} : { gap }) })
-    job.rows = stored.rows
+    job.isResumed = true
+    // Of the others coverage tells how far they are, and what the last process did not save of it.
+    job.rows = tellsFinished(job.spec.kind) ? stored.rows : 0
     job.startedAtMs = stored.startedAtMs
     for (const key of finished) job.#finished.add(key)
     return job
@@ -189,6 +193,11 @@ export function keyOf({ exchange, tradingsymbol }: InstrumentName): string {
 
 export function nameOf({ exchange, tradingsymbol }: InstrumentName): InstrumentName {
   return { exchange, tradingsymbol }
+}
+
+/** Whether a job of that kind keeps the names that are through. */
+function tellsFinished(kind: JobKind): boolean {
+  return kind === 'settle' || kind === 'opening'
 }
 
 function onlyInstrument({ scope, instruments }: JobSpec): Instrument | undefined {

@@ -9,7 +9,7 @@ import { BACKFILL_TASKS_MAX } from '../../limits.ts'
 import type { Instrument } from '../../market/instrument.ts'
 import { formatIst } from '../../market/ist.ts'
 import type { BackfillMetrics } from './backfill-metrics.ts'
-import type { Fault } from './fault.ts'
+import { type Fault, faultOf } from './fault.ts'
 import type { Looked } from './history-look.ts'
 import { Job, type JobSpec, keyOf } from './job.ts'
 import { JobBook, type JobBookParts } from './job-book.ts'
@@ -85,7 +85,8 @@ export class Jobs implements TaskOwner {
 
   /** Whether the history of a new subscription of the instrument is on its way. */
   isImmediateAwaited(instrument: Instrument): boolean {
-    return this.#queue.tasksOf(keyOf(instrument)).some(({ kind }) => kind === 'immediate')
+    const tasks = this.#queue.tasksOf(keyOf(instrument))
+    return tasks.some(({ job }) => job?.spec.kind === 'immediate')
   }
 
   /** Keys of all instruments that are to be looked at. */
@@ -141,24 +142,41 @@ export class Jobs implements TaskOwner {
     this.#parts.log.info({ tradingsymbol, token, ...span }, 'Starting immediate backfill')
   }
 
-  looked(task: Task, { rows, rest }: Looked): boolean {
-    const { job, kind, instrument } = task
+  looked(task: Task, { rows, filled, told, rest }: Looked): boolean {
+    const { job, instrument, isUncounted, owedUntilMs = 0 } = task
     this.#parts.metrics.rows.value += rows
+    this.#countForOthers(task, filled)
     if (job === undefined) return rest.length > 0
-    job.rows += rows
+    job.rows += isUncounted ? rows + told : rows
+    task.isUncounted = false
     job.error = null
-    const isLeftOver = rest.length > 0 && (kind === 'immediate' || kind === 'periodic')
-    if (rest.length === 0 || isLeftOver) {
+    const isThrough = endsWithoutNewest(job.spec.kind)
+      ? rest.every((minuteMs) => minuteMs >= owedUntilMs)
+      : rest.length === 0
+    if (isThrough) {
       job.finished(instrument)
-      if (isLeftOver) task.detach()
+      task.detach()
     }
     this.#book.changed(job)
     this.#closeIfThrough(job)
     return rest.length > 0
   }
 
-  failed({ job, kind, instrument }: Task, { reason, message, retry }: Fault): void {
+  /** What other jobs were made for as well is written for them too. */
+  #countForOthers(task: Task, filled: readonly number[]): void {
+    if (filled.length === 0) return
+    for (const other of this.#queue.tasksOf(task.key)) {
+      const { job, window, isUncounted } = other
+      if (other === task || job === undefined || isUncounted) continue
+      const { fromMs, toMs } = window
+      job.rows += filled.filter((minuteMs) => minuteMs >= fromMs && minuteMs < toMs).length
+      this.#book.changed(job)
+    }
+  }
+
+  failed({ job, instrument }: Task, { reason, message, retry }: Fault): void {
     const { metrics, log } = this.#parts
+    const kind = job?.spec.kind ?? 'repair'
     metrics.failed(reason).value++
     const { tradingsymbol, token } = instrument
     const isOver = retry === 'never'
@@ -195,7 +213,7 @@ export class Jobs implements TaskOwner {
     try {
       return await (closers[job.spec.kind]?.(job) ?? true)
     } catch (err) {
-      if (isStoreAway(err)) return false
+      if (faultOf(err, isStoreAway).retry !== 'never') return false
       job.error = err instanceof Error ? err.message : String(err)
       log.error({ err, job: job.spec.id }, 'Backfill job could not be closed')
       return true
@@ -228,4 +246,12 @@ export class Jobs implements TaskOwner {
     const chance = Math.floor(this.#parts.random() * 36 ** 4)
     return `${kind}-${this.#lastId.toString(36)}-${chance.toString(36).padStart(4, '0')}`
   }
+}
+
+/**
+ * What such a job is for is what the broker has told when it begins; minutes that become final
+ * meanwhile are filled without it.
+ */
+function endsWithoutNewest(kind: JobKind): boolean {
+  return kind === 'immediate' || kind === 'periodic'
 }

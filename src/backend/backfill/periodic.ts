@@ -3,7 +3,7 @@
  * missing of the last hours. It never overlaps itself and asks for nothing that is on its way already.
  */
 import type { Log } from '../../kit/log.ts'
-import { BACKFILL_SETTLE_MARGIN_MS, HISTORY_SETTLE_MS } from '../../limits.ts'
+import { HISTORY_SETTLE_MS } from '../../limits.ts'
 import type { MarketCalendar } from '../../market/calendar.ts'
 import type { Instrument } from '../../market/instrument.ts'
 import type { InstrumentMaster } from '../../market/instrument-master.ts'
@@ -86,8 +86,7 @@ export class Periodic {
 
   /** Nothing after it is final yet. */
   #untilMs(): number {
-    const settleMs = HISTORY_SETTLE_MS + BACKFILL_SETTLE_MARGIN_MS
-    return floorToMinute(this.#parts.marketNowMs() - settleMs)
+    return floorToMinute(this.#parts.marketNowMs() - HISTORY_SETTLE_MS)
   }
 
   /** What the ticker streams; undefined where it does not say, or need not be asked. */

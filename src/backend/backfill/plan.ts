@@ -12,6 +12,7 @@ import type { Instrument } from '../../market/instrument.ts'
 
 /** What waits for its history, as far as its turn depends on it. */
 export interface Waiting {
+  /** As what it waits. */
   readonly kind: JobKind
   readonly instrument: Instrument
   /** Its contract has ended today. */
@@ -45,6 +46,11 @@ export function priorityOf({ kind, isExpiring }: Waiting): RequestPriority {
   return isExpiring && priority === 'routine' ? 'gap' : priority
 }
 
+/** The place of its class, the most urgent first: 0 … 3. */
+export function classOf(waiting: Waiting): number {
+  return CLASSES.indexOf(priorityOf(waiting))
+}
+
 /** Place within the class for the ticker's queue, over all keys: 0 … 1,000,000, the smallest first. */
 export function orderOf(waiting: Waiting, priceOf: PriceOf): number {
   const { instrument, isExpiring } = waiting
@@ -57,7 +63,7 @@ export function orderOf(waiting: Waiting, priceOf: PriceOf): number {
 export function planOf<One extends Waiting>(waiting: Iterable<One>, priceOf: PriceOf): One[] {
   const placed = Array.from(waiting, (one) => ({
     one,
-    place: CLASSES.indexOf(priorityOf(one)) * PLACES + orderOf(one, priceOf),
+    place: classOf(one) * PLACES + orderOf(one, priceOf),
   }))
   placed.sort((a, b) => a.place - b.place || compareEqual(a.one, b.one))
   return placed.map(({ one }) => one)

@@ -1,20 +1,30 @@
 /**
- * How fast histories come in while some wait: from the newest answers of one busy stretch. What the
- * tickers say they may ask for stands in until there are enough; before that, what one key may.
+ * How fast histories come in while some wait. The tickers tell what the broker allows; that stands in
+ * for whatever of the last seconds was not measured, since the first answers of a busy stretch come
+ * slower than all others.
  */
-import { BACKFILL_ASSUMED_RATE, BACKFILL_RATE_ANSWERS } from '../../limits.ts'
+import { BACKFILL_ASSUMED_RATE, BACKFILL_RATE_WINDOW_MS } from '../../limits.ts'
 
-/** Fewer answers say more of the first ones' luck than of the rate. */
+/** Without the tickers' own figure, from so many answers on what was measured counts alone. */
 const ANSWERS_NEEDED = 5
 
 export class RequestRate {
+  /** When the busy stretch began, monotonic; undefined while nothing waits. */
+  #begunAtMs: number | undefined
+  /** Of the stretch and the window, oldest first. */
   #answeredAtMs: number[] = []
-  #told = BACKFILL_ASSUMED_RATE
+  #told: number | undefined
+
+  /** Something is asked for. @param atMs monotonic */
+  begun(atMs: number): void {
+    this.#begunAtMs ??= atMs
+  }
 
   /** An answer came. @param atMs monotonic */
   answered(atMs: number): void {
     this.#answeredAtMs.push(atMs)
-    if (this.#answeredAtMs.length > BACKFILL_RATE_ANSWERS) this.#answeredAtMs.shift()
+    const old = this.#answeredAtMs.findIndex((ms) => ms > atMs - BACKFILL_RATE_WINDOW_MS)
+    this.#answeredAtMs.splice(0, old)
   }
 
   /** The tickers' own figure; 0 where no account may ask now, which says nothing of the rate. */
@@ -22,23 +32,23 @@ export class RequestRate {
     if (perSecond > 0) this.#told = perSecond
   }
 
-  /** Nothing waits any more: the time until the next answer says nothing of the rate. */
+  /** Nothing waits any more, or nothing went on: the time until the next answer says nothing. */
   idle(): void {
+    this.#begunAtMs = undefined
     this.#answeredAtMs = []
   }
 
-  get perSecond(): number {
-    const [first] = this.#answeredAtMs
-    const last = this.#answeredAtMs.at(-1)
-    const count = this.#answeredAtMs.length
-    if (first === undefined || last === undefined || count < ANSWERS_NEEDED || last <= first) {
-      return this.#told
+  /** Requests a second. @param nowMs monotonic */
+  perSecond(nowMs: number): number {
+    const beginMs = Math.max(this.#begunAtMs ?? nowMs, nowMs - BACKFILL_RATE_WINDOW_MS)
+    const answers = this.#answeredAtMs.filter((ms) => ms > beginMs).length
+    const measuredMs = nowMs - beginMs
+    if (this.#told === undefined) {
+      const isEnough = answers >= ANSWERS_NEEDED && measuredMs > 0
+      return isEnough ? (answers * 1_000) / measuredMs : BACKFILL_ASSUMED_RATE
     }
-    return ((count - 1) * 1_000) / (last - first)
-  }
-
-  /** Milliseconds until `requests` more are answered. */
-  etaMs(requests: number): number {
-    return Math.round((requests * 1_000) / this.perSecond)
+    const standIn = (this.#told * (BACKFILL_RATE_WINDOW_MS - measuredMs)) / 1_000
+    // A window without any answer says that it takes longer than that, not that it takes for ever.
+    return (Math.max(answers + standIn, 1) * 1_000) / BACKFILL_RATE_WINDOW_MS
   }
 }

@@ -20,13 +20,17 @@ export class Task implements Waiting {
   readonly key: string
   readonly window: Interval
   readonly source: CandleBatch['source']
-  readonly gaps: readonly string[]
   isExpiring = false
   readonly arrival: number
   readonly abort = new AbortController()
+  /** As what it waits for its turn. */
   kind: JobKind
   /** Undefined once the job has ended without waiting for the newest minutes. */
   job: Job | undefined
+  /** What of its rows was written before a restart is still to be counted. */
+  isUncounted: boolean
+  /** Minutes before it were final when it was first looked at: the job waits for these. */
+  owedUntilMs: number | undefined
   absentSince: ReadonlyMap<number, number> = new Map()
   /** Not before this market time, and not before this monotonic time. */
   againAtMs = 0
@@ -36,20 +40,24 @@ export class Task implements Waiting {
   failures = 0
 
   constructor(job: Job, instrument: Instrument, arrival: number) {
-    const { kind, fromMs, toMs, gap } = job.spec
+    const { kind, fromMs, toMs } = job.spec
     this.job = job
+    this.isUncounted = job.isResumed
     this.kind = kind
     this.instrument = instrument
     this.key = keyOf(instrument)
     this.window = { fromMs, toMs }
     this.source = SOURCES[kind]
-    this.gaps = gap === undefined ? [] : [gap.id]
     this.arrival = arrival
   }
 
-  /** What is left is a hole at the chart's end and is filled as one. */
+  /** Some of it is there: what is left is a hole at the chart's end and waits as one. */
+  goOn(): void {
+    if (this.kind === 'immediate' || this.kind === 'periodic') this.kind = 'repair'
+  }
+
+  /** Its job waits no longer. */
   detach(): void {
     this.job = undefined
-    this.kind = 'repair'
   }
 }

@@ -22,9 +22,10 @@ import {
 } from '../../limits.ts'
 import type { Instrument } from '../../market/instrument.ts'
 import { type Fault, faultOf } from './fault.ts'
-import { type Looked, type LookParts, lookAtHistory } from './history-look.ts'
+import { forecast } from './forecast.ts'
+import { type Looked, type LookParts, lookAtHistory, settledTime } from './history-look.ts'
 import type { Job } from './job.ts'
-import { orderOf, type PriceOf, planOf, priorityOf } from './plan.ts'
+import { classOf, orderOf, type PriceOf, planOf, priorityOf } from './plan.ts'
 import { RequestRate } from './request-rate.ts'
 import type { Task } from './task.ts'
 
@@ -129,7 +130,7 @@ export class WorkQueue {
 
   /** Time has passed: minutes may have become final, pauses may be over, prices have moved. */
   look(): void {
-    const marketMs = this.#parts.marketNowMs()
+    const marketMs = settledTime(this.#parts)
     const nowMs = this.#parts.clock.elapsedMs()
     for (const task of this.#later) {
       if (task.againAtMs > marketMs || task.retryAtMs > nowMs) continue
@@ -142,32 +143,45 @@ export class WorkQueue {
   }
 
   state(): QueueState {
-    const ahead = this.#ready.size + this.#running.size
+    const nowMs = this.#parts.clock.elapsedMs()
     return {
       waiting: this.#ready.size,
       running: this.#running.size,
       later: this.#later.size,
-      requestsPerSecond: Math.round(this.#rate.perSecond * 100) / 100,
-      etaMs: this.#waitsFor === null ? this.#rate.etaMs(ahead) : null,
+      requestsPerSecond: Math.round(this.#rate.perSecond(nowMs) * 100) / 100,
+      etaMs: this.#waitsFor === null ? this.#untilNoneWaitsMs() : null,
       waitsFor: this.#waitsFor,
     }
   }
 
-  /** Milliseconds until each job is through, as far as its tasks are in the queue. */
+  /** Milliseconds until each job is through, with what of it is asked for again. */
   etas(): ReadonlyMap<Job, number> {
     const etas = new Map<Job, number>()
     if (this.#waitsFor !== null) return etas
-    const marketMs = this.#parts.marketNowMs()
-    const say = ({ job }: Task, etaMs: number) => {
-      if (job !== undefined) etas.set(job, Math.max(etaMs, etas.get(job) ?? 0))
+    for (const [{ job }, answeredInMs] of this.#forecast()) {
+      if (job !== undefined) etas.set(job, Math.max(answeredInMs, etas.get(job) ?? 0))
     }
-    for (const task of this.#running) say(task, this.#rate.etaMs(this.#running.size))
-    const planned = this.#planned()
-    for (const [i, task] of planned.entries()) {
-      say(task, this.#rate.etaMs(this.#running.size + planned.length - i))
-    }
-    for (const task of this.#later) say(task, Math.max(0, task.againAtMs - marketMs))
     return etas
+  }
+
+  /** What is looked at later counts as far as it goes before what waits now. */
+  #untilNoneWaitsMs(): number {
+    let untilMs = 0
+    for (const [task, answeredInMs] of this.#forecast()) {
+      if (!this.#later.has(task)) untilMs = Math.max(untilMs, answeredInMs)
+    }
+    return untilMs
+  }
+
+  #forecast(): ReadonlyMap<Task, number> {
+    const marketMs = settledTime(this.#parts)
+    const nowMs = this.#parts.clock.elapsedMs()
+    const later = Array.from(this.#later, (task) => ({
+      one: task,
+      inMs: Math.max(0, task.againAtMs - marketMs, task.retryAtMs - nowMs),
+    }))
+    const waits = { running: this.#running, ready: this.#planned().toReversed(), later }
+    return forecast(waits, classOf, this.#rate.perSecond(nowMs))
   }
 
   /** Nothing is begun any more, what is under way is given up, and what it brings is not heard. */
@@ -215,6 +229,7 @@ export class WorkQueue {
   async #run(task: Task): Promise<void> {
     this.#ready.delete(task)
     this.#running.add(task)
+    this.#rate.begun(this.#parts.clock.elapsedMs())
     if (!this.#began.has(task)) {
       this.#began.add(task)
       this.#parts.owner.began(task)
@@ -232,12 +247,11 @@ export class WorkQueue {
   }
 
   #look(task: Task): Promise<Looked> {
-    const { instrument, window, source, gaps, absentSince } = task
+    const { instrument, window, source, absentSince } = task
     return lookAtHistory(this.#parts, {
       instrument,
       window,
       source,
-      gaps,
       absentSince,
       isPatient: task.kind !== 'immediate',
       moreFollows: () => this.#hasMore(task),
@@ -267,12 +281,15 @@ export class WorkQueue {
       log.info({ waited_for: this.#waitsFor }, 'Backfill goes on')
       this.#waitsFor = null
       this.#faultsInRow = 0
+      this.#rate.idle()
     }
     const { instrument } = task
     if (instrument.kind === 'index' && looked.lastClose !== undefined) {
       this.#closes.set(instrument.symbol, looked.lastClose)
     }
     task.failures = 0
+    task.owedUntilMs ??= looked.finalUntilMs
+    if (looked.asked) task.goOn()
     task.absentSince = looked.absentSince
     task.againAtMs = looked.againAtMs
     // The log may stand still; then the broker is not asked again and again.

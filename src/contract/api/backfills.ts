@@ -79,15 +79,20 @@ export const Backfill = Type.Object({
   expiry: maybeIstDate('Series; null where it is about several, or none.'),
   from: istTime('Begin of the time looked at.'),
   to: istTime('End of it.'),
-  status: choice(JOB_STATUSES, 'Queued: waits for its turn.'),
+  status: choice(
+    JOB_STATUSES,
+    'Queued: waits for its turn; done: every minute that it is about and that was final when it began can be read, whoever fetched it.',
+  ),
   reason: maybeText('What made it necessary, such as the gap.'),
   requested_by: maybeText('Who asked for it.'),
   instruments: integer('Instruments of the job.'),
   instruments_done: integer('Of these, those that are through.'),
   instruments_failed: integer('Of these, those that could not be had.'),
-  rows: integer('Minutes written.'),
+  rows: integer(
+    'Minutes that it is about and that were written since it was made, by it or by another job; 0 where none was missing.',
+  ),
   eta_ms: maybeNumber(
-    'Milliseconds until it is through; null where that is not known or it has ended.',
+    'Milliseconds until it is through, with what is asked for again; null where that is not known or it has ended.',
   ),
   error: maybeText('Why it failed, or what it waits for.'),
   created_at: istTime('When it was made.'),

@@ -56,7 +56,9 @@ export const Gap = Type.Object({
   tradingsymbols: Type.Array(Type.String(), {
     description: 'The first of them by name, up to 40.',
   }),
-  rows: maybeInteger('Bars that the repair wrote.'),
+  rows: maybeInteger(
+    'Minutes of its instruments that are known again, whoever filled them; of one that is unrepairable those that its repair wrote.',
+  ),
   error: maybeText('Why it could not be repaired.'),
   opened_at: istTime('When it was noticed.'),
   closed_at: maybeIstTime('When it was known to be over.'),

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import type { BackfillManager } from '../../../src/backend/backfill/backfill-manager.ts'
+import { CandlesNotWrittenError } from '../../../src/backend/candles/candle-writer.ts'
 import { TickerError } from '../../../src/backend/tickers/ticker-error.ts'
 import { MINUTE_MS, msOfIst } from '../../../src/market/ist.ts'
 import { ALL, FUTURE, NIFTY, OPTIONS } from '../scenario.ts'
@@ -141,6 +143,121 @@ describe('the history of a new subscription', () => {
     manager.backfillInstrumentImmediate(CALL.token)
     await world.pass(500)
     expect(world.ticker.asked).toHaveLength(1)
+    await manager.stop()
+  })
+})
+
+describe('a job that is done', () => {
+  const immediate = async (manager: BackfillManager) => {
+    const { backfills } = await manager.list({ kind: 'immediate', limit: 10 })
+    return backfills.map(({ status, rows }) => [status, rows])
+  }
+
+  it('was not before anything was read of the log, and asks the broker once', async () => {
+    const world = new World(NOON + 20_000)
+    world.stream(CALL, NOON)
+    world.isLogEmpty = true
+    const manager = world.manager()
+    manager.start()
+    manager.backfillInstrumentImmediate(CALL.token)
+    await world.pass(10_000, 500)
+    expect(world.ticker.asked).toEqual([])
+    expect(await immediate(manager)).toEqual([['running', 0]])
+    world.isLogEmpty = false
+    await world.pass(10_000, 500)
+    expect(world.ticker.asked).toHaveLength(1)
+    expect(await immediate(manager)).toEqual([['done', 120]])
+    await manager.stop()
+  })
+
+  it('was not while the writer could not take its minutes', async () => {
+    const world = new World(NOON + 20_000)
+    world.stream(CALL, NOON)
+    world.writer.isTooEarly = () => true
+    const manager = world.manager()
+    manager.start()
+    manager.backfillInstrumentImmediate(CALL.token)
+    await world.pass(5_000, 500)
+    expect(await immediate(manager)).toEqual([['running', 0]])
+    world.writer.isTooEarly = () => false
+    await world.pass(10_000, 500)
+    expect(await immediate(manager)).toEqual([['done', 120]])
+    const last = world.writer.batches.at(-1)
+    expect(last?.candles.map(({ minuteMs }) => minuteMs)).toEqual(range('10:00', '12:00'))
+    await manager.stop()
+  })
+
+  it('was not after an answer that proves nothing', async () => {
+    const world = new World(NOON + 20_000)
+    world.stream(CALL, NOON)
+    world.ticker.damage = (answer, nth) => (nth === 1 ? { ...answer, candles: [] } : answer)
+    const manager = world.manager()
+    manager.start()
+    manager.backfillInstrumentImmediate(CALL.token)
+    await world.pass(50_000, 1_000)
+    expect(await immediate(manager)).toEqual([['running', 0]])
+    // What goes on waits behind new ones.
+    expect(world.ticker.asked.map(({ options }) => options.priority)).toEqual(['new_subscription'])
+    await world.pass(20_000, 1_000)
+    expect(await immediate(manager)).toEqual([['done', 120]])
+    expect(world.ticker.asked.at(-1)?.options.priority).toBe('gap')
+    await manager.stop()
+  })
+
+  it('has all its minutes of a contract without a trade in the newest ones', async () => {
+    const world = new World(NOON + 20_000)
+    world.stream(CALL, NOON)
+    world.ticker.hasCandle = (_, minuteMs) => minuteMs < at('11:57')
+    const manager = world.manager()
+    manager.start()
+    manager.backfillInstrumentImmediate(CALL.token)
+    await world.pass(50_000, 1_000)
+    expect(await immediate(manager)).toEqual([['running', 117]])
+    await world.pass(20_000, 1_000)
+    expect(await immediate(manager)).toEqual([['done', 120]])
+    expect(world.writer.minutesOf(CALL)).toEqual(range('10:00', '12:00'))
+    await manager.stop()
+  })
+
+  it('counts what another one was first to write, each minute once', async () => {
+    const world = new World(NOON + 20_000)
+    world.stream(CALL, NOON)
+    world.ticker.active = [CALL]
+    world.ticker.answerMs = 500
+    const manager = world.manager()
+    manager.start()
+    await world.pass(100)
+    expect(world.ticker.asked).toHaveLength(1)
+    manager.backfillInstrumentImmediate(CALL.token)
+    await world.pass(5_000, 100)
+    expect(world.ticker.asked).toHaveLength(1)
+    expect(await immediate(manager)).toEqual([['done', 120]])
+    await manager.stop()
+  })
+
+  it('counts what it wrote before a restart', async () => {
+    const store = new MemoryStore()
+    const first = new World(NOON + 20_000, undefined, store)
+    first.stream(CALL, NOON)
+    const killed = first.manager()
+    killed.start()
+    killed.backfillInstrumentImmediate(CALL.token)
+    // The candles are stored, and nothing of the job after that.
+    const { saveJobs } = store
+    await first.pass(15)
+    await happen()
+    store.saveJobs = () => new Promise(() => undefined)
+    await first.pass(500)
+    expect(first.writer.minutesOf(CALL)).toHaveLength(120)
+    expect([...store.jobs.values()]).toMatchObject([{ rows: 0 }])
+    expect([...store.jobs.values()][0]?.status).not.toBe('done')
+    store.saveJobs = saveJobs
+    const second = new World(NOON + 25_000, undefined, store)
+    const manager = second.manager()
+    manager.start()
+    await second.pass(2_000)
+    expect(second.ticker.asked).toEqual([])
+    expect(await immediate(manager)).toEqual([['done', 120]])
     await manager.stop()
   })
 })
@@ -343,9 +460,11 @@ describe('a gap that is over', () => {
     for (const instrument of [NIFTY, CALL]) {
       expect(world.writer.minutesOf(instrument)).toEqual(range('11:20', '11:23'))
     }
-    expect(world.writer.batches).toMatchObject([
-      { source: 'repair', gaps: ['g1'] },
-      { source: 'repair', gaps: ['g1'] },
+    // The writer alone can tell that all of the gap is filled: it is asked once.
+    expect(world.writer.batches.map(({ source, gaps = [] }) => [source, gaps])).toEqual([
+      ['repair', []],
+      ['repair', []],
+      ['repair', ['g1']],
     ])
     expect(world.store.ended.get('g1')).toMatchObject({ status: 'repaired', rows: 6, error: null })
     await world.pass(3_000)
@@ -353,15 +472,50 @@ describe('a gap that is over', () => {
     await manager.stop()
   })
 
-  it('waits until the candles can be trusted', async () => {
+  it('is ended by the writer too where another job has filled it', async () => {
+    const world = new World(NOON)
+    brokenStream(world)
+    for (const one of [NIFTY, CALL]) world.writer.cover(one, 'broker', range('11:20', '11:23'))
+    world.store.gaps.push(gap)
+    const manager = world.manager()
+    manager.start()
+    await world.pass(1_500)
+    expect(world.ticker.asked).toEqual([])
+    expect(world.writer.batches).toMatchObject([{ candles: [], none: [], gaps: ['g1'] }])
+    expect(world.store.ended.get('g1')).toMatchObject({ status: 'repaired' })
+    await manager.stop()
+  })
+
+  it('is ended later where the writer does not take it now', async () => {
+    const world = new World(NOON)
+    brokenStream(world)
+    world.store.gaps.push(gap)
+    const { write } = world.writer
+    let refusals = 2
+    world.writer.write = (batch) =>
+      (batch.gaps ?? []).length > 0 && refusals-- > 0
+        ? Promise.reject(new CandlesNotWrittenError('too_many', 'others wait already'))
+        : write(batch)
+    const manager = world.manager()
+    manager.start()
+    await world.pass(500)
+    expect(world.store.ended.size).toBe(0)
+    expect(manager.progress().backfills).toMatchObject([{ status: 'running' }])
+    await world.pass(3_000)
+    expect(world.store.ended.get('g1')).toMatchObject({ status: 'repaired', error: null })
+    expect(manager.progress().backfills).toMatchObject([{ status: 'done' }])
+    await manager.stop()
+  })
+
+  it('waits until the candles can be trusted, and no longer', async () => {
     const world = new World(at('11:22') + 4_000)
     brokenStream(world)
     world.store.gaps.push(gap)
     const manager = world.manager()
     manager.start()
-    await world.pass(60_000, 1_000)
+    await world.pass(70_000, 1_000)
     expect(world.store.ended.size).toBe(0)
-    await world.pass(30_000, 1_000)
+    await world.pass(3_000, 500)
     expect(world.store.ended.get('g1')).toMatchObject({ status: 'repaired' })
     expect(world.writer.minutesOf(CALL)).toEqual(range('11:20', '11:23'))
     await manager.stop()

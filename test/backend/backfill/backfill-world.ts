@@ -230,6 +230,8 @@ export class World {
   master = new InstrumentMaster(ALL)
   lookbackMinutes = 120
   spot: number | undefined = 24_500
+  /** Nothing was read of the log yet. */
+  isLogEmpty = false
   readonly #startMs: number
   readonly #listeners: ((name: FlagName, on: boolean) => void)[] = []
 
@@ -252,6 +254,7 @@ export class World {
       store,
       calendar,
       marketNowMs,
+      logTimeMs: () => (this.isLogEmpty ? 0 : marketNowMs()),
       clock,
       random: () => 0.5,
       log: this.#log(),

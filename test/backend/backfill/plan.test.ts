@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { forecast } from '../../../src/backend/backfill/forecast.ts'
 import { orderOf, planOf, priorityOf, type Waiting } from '../../../src/backend/backfill/plan.ts'
 import { RequestRate } from '../../../src/backend/backfill/request-rate.ts'
 import { JOB_KINDS } from '../../../src/contract/api/backfills.ts'
@@ -68,23 +69,72 @@ describe('the order of histories', () => {
 })
 
 describe('the rate of histories', () => {
-  it('is what the tickers tell until enough was measured, and then what was measured', () => {
+  it('is what the tickers tell, as far as the last seconds were not measured', () => {
     const rate = new RequestRate()
-    expect(rate.etaMs(6)).toBe(2_000)
+    expect(rate.perSecond(0)).toBe(3)
     rate.told(9)
     rate.told(0)
-    expect(rate.perSecond).toBe(9)
-    for (let i = 0; i < 40; i++) rate.answered(i * 200)
-    expect(rate.perSecond).toBeCloseTo(5, 10)
-    expect(rate.etaMs(10)).toBe(2_000)
+    expect(rate.perSecond(0)).toBe(9)
+    rate.begun(0)
+    // The first answers are slow to come.
+    for (const ms of [900, 1_400, 1_800]) rate.answered(ms)
+    expect(rate.perSecond(2_000)).toBeCloseTo((3 + 8 * 9) / 10, 10)
+    for (let ms = 2_200; ms <= 20_000; ms += 200) rate.answered(ms)
+    expect(rate.perSecond(20_000)).toBeCloseTo(5, 0)
     rate.idle()
-    expect(rate.perSecond).toBe(9)
+    expect(rate.perSecond(21_000)).toBe(9)
   })
 
-  it('follows a rate that changes', () => {
+  it('follows a rate that changes, and is never none', () => {
     const rate = new RequestRate()
-    for (let i = 0; i < 40; i++) rate.answered(i * 100)
-    for (let i = 0; i < 40; i++) rate.answered(4_000 + i * 1_000)
-    expect(rate.perSecond).toBeCloseTo(1, 10)
+    rate.told(9)
+    rate.begun(0)
+    for (let i = 1; i <= 40; i++) rate.answered(i * 100)
+    for (let i = 1; i <= 20; i++) rate.answered(4_000 + i * 1_000)
+    expect(rate.perSecond(24_000)).toBeCloseTo(1, 10)
+    expect(rate.perSecond(60_000)).toBeCloseTo(0.1, 10)
+  })
+
+  it('is what was measured alone where no ticker tells its own', () => {
+    const rate = new RequestRate()
+    rate.begun(0)
+    for (let i = 1; i <= 4; i++) rate.answered(i * 100)
+    expect(rate.perSecond(400)).toBe(3)
+    rate.answered(500)
+    expect(rate.perSecond(500)).toBeCloseTo(10, 10)
+  })
+})
+
+describe('the time to an answer', () => {
+  const NONE = { running: [], ready: [], later: [] }
+  const urgent = (name: string) => (name.startsWith('new') ? 0 : 1)
+
+  it('is a place in line, one request after the other', () => {
+    const waits = { ...NONE, running: ['running'], ready: ['new 1', 'new 2', 'old'] }
+    expect([...forecast(waits, urgent, 2)]).toEqual([
+      ['running', 500],
+      ['new 1', 1_000],
+      ['new 2', 1_500],
+      ['old', 2_000],
+    ])
+    expect(forecast(NONE, urgent, 2).size).toBe(0)
+  })
+
+  it('of what is asked again begins when it may be, and it goes before what is less urgent', () => {
+    const waits = {
+      ...NONE,
+      ready: ['old 1', 'old 2', 'old 3'],
+      later: [
+        { one: 'old again', inMs: 60_000 },
+        { one: 'new again', inMs: 900 },
+      ],
+    }
+    expect([...forecast(waits, urgent, 1)]).toEqual([
+      ['old 1', 1_000],
+      ['new again', 2_000],
+      ['old 2', 3_000],
+      ['old 3', 4_000],
+      ['old again', 61_000],
+    ])
   })
 })
