@@ -63,6 +63,13 @@ export function compareQuoteKeys(a: QuoteKey, b: QuoteKey): number {
   return a.exchangeTimeS - b.exchangeTimeS || compareArrival(a, b)
 }
 
+/** A key that its bar has copied: another one is copied over it. */
+type Held<Key> = { -readonly [Name in keyof Key]: Key[Name] }
+
+/**
+ * The bar of one minute. Keys are copied into it, over those before: some hundred bytes a tick that
+ * lived on for a while would else be most of what the garbage collector has to move.
+ */
 export class BarFold {
   /** Opening instant of the minute, epoch ms. */
   readonly minuteMs: number
@@ -70,18 +77,18 @@ export class BarFold {
   high: number | null = null
   low: number | null = null
   close: number | null = null
-  openKey: TradeKey | null = null
-  closeKey: TradeKey | null = null
+  openKey: Held<TradeKey> | null = null
+  closeKey: Held<TradeKey> | null = null
   /** The last price as known in a minute without a trade: that of the newest earlier trade. */
   fillPrice: number | null = null
-  fillKey: TradeKey | null = null
+  fillKey: Held<TradeKey> | null = null
   /** Largest and smallest cumulative volume of the day seen in this minute. */
   dayVolume: number | null = null
   baseVolume: number | null = null
   openInterest: number | null = null
   bid: number | null = null
   ask: number | null = null
-  quoteKey: QuoteKey | null = null
+  quoteKey: Held<QuoteKey> | null = null
   tickCount = 0
 
   constructor(minuteMs: number) {
@@ -98,12 +105,12 @@ export class BarFold {
     let changed = false
     if (this.openKey === null || compareOpenKeys(key, this.openKey) < 0) {
       this.open = price
-      this.openKey = key
+      this.openKey = heldTradeKey(this.openKey, key)
       changed = true
     }
     if (this.closeKey === null || compareCloseKeys(key, this.closeKey) > 0) {
       this.close = price
-      this.closeKey = key
+      this.closeKey = heldTradeKey(this.closeKey, key)
       changed = true
     }
     if (this.high === null || price > this.high) {
@@ -120,7 +127,7 @@ export class BarFold {
   /** Folds the price of a trade that came before this minute (or before coverage began). */
   applyEarlierTrade(price: number, key: TradeKey): boolean {
     if (this.fillKey !== null && compareCloseKeys(key, this.fillKey) <= 0) return false
-    this.fillKey = key
+    this.fillKey = heldTradeKey(this.fillKey, key)
     if (this.fillPrice === price) return false
     this.fillPrice = price
     return !this.traded
@@ -145,11 +152,33 @@ export class BarFold {
     this.tickCount++
     if (tick.openInterest === undefined) return
     if (this.quoteKey !== null && compareQuoteKeys(key, this.quoteKey) <= 0) return
-    this.quoteKey = key
+    this.quoteKey = heldQuoteKey(this.quoteKey, key)
     this.openInterest = tick.openInterest
     this.bid = tick.bidPrice ?? null
     this.ask = tick.askPrice ?? null
   }
+}
+
+function heldTradeKey(held: Held<TradeKey> | null, key: TradeKey): Held<TradeKey> {
+  const { tradeTimeS, dayVolume, exact, receivedAtMs, epoch, sequence } = key
+  if (held === null) return { tradeTimeS, dayVolume, exact, receivedAtMs, epoch, sequence }
+  held.tradeTimeS = tradeTimeS
+  held.dayVolume = dayVolume
+  held.exact = exact
+  held.receivedAtMs = receivedAtMs
+  held.epoch = epoch
+  held.sequence = sequence
+  return held
+}
+
+function heldQuoteKey(held: Held<QuoteKey> | null, key: QuoteKey): Held<QuoteKey> {
+  const { exchangeTimeS, receivedAtMs, epoch, sequence } = key
+  if (held === null) return { exchangeTimeS, receivedAtMs, epoch, sequence }
+  held.exchangeTimeS = exchangeTimeS
+  held.receivedAtMs = receivedAtMs
+  held.epoch = epoch
+  held.sequence = sequence
+  return held
 }
 
 /**

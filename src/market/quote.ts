@@ -41,10 +41,7 @@ export class Quote {
     this.receivedAtMs = tick.receivedAtMs
     if (tick.lastPrice > 0) this.lastPrice = tick.lastPrice / divisor
     if (tick.mode === 'ltp') return true
-    this.previousClose = toRupees(tick.previousClose, divisor)
-    this.dayOpen = toRupees(tick.dayOpen, divisor)
-    this.dayHigh = toRupees(tick.dayHigh, divisor)
-    this.dayLow = toRupees(tick.dayLow, divisor)
+    this.#takeDay(tick, divisor)
     this.volume = tick.dayVolume ?? null
     if (tick.mode !== 'full' || tick.isIndex) return true
     this.openInterest = tick.openInterest ?? null
@@ -54,6 +51,18 @@ export class Quote {
     this.askQuantity = tick.askQuantity ?? null
     this.lastTradeMs = tick.lastTradeTimeS === undefined ? null : tick.lastTradeTimeS * 1000
     return true
+  }
+
+  /** Written only where they changed: each number that is written anew is one to collect. */
+  #takeDay(tick: JournalledTick, divisor: number): void {
+    const previousClose = toRupees(tick.previousClose, divisor)
+    const dayOpen = toRupees(tick.dayOpen, divisor)
+    const dayHigh = toRupees(tick.dayHigh, divisor)
+    const dayLow = toRupees(tick.dayLow, divisor)
+    if (previousClose !== this.previousClose) this.previousClose = previousClose
+    if (dayOpen !== this.dayOpen) this.dayOpen = dayOpen
+    if (dayHigh !== this.dayHigh) this.dayHigh = dayHigh
+    if (dayLow !== this.dayLow) this.dayLow = dayLow
   }
 
   /** The quote as a leg of its chain at `nowMs`: what is old is no evidence of a price. */

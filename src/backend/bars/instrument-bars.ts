@@ -246,7 +246,8 @@ export class InstrumentBars implements AttributionContext {
     if (place.exact) this.#noteTrade(key, tick)
   }
 
-  #noteTrade({ tradeTimeS, dayVolume }: TradeKey, { lastPrice, receivedAtMs }: JournalledTick) {
+  #noteTrade(key: TradeKey, { lastPrice, receivedAtMs }: JournalledTick): void {
+    const { tradeTimeS, dayVolume } = key
     const last = this.#lastTrade
     if (last === null) {
       this.#lastTrade = { timeS: tradeTimeS, dayVolume, price: lastPrice, receivedAtMs }
