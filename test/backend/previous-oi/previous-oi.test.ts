@@ -9,13 +9,23 @@ import { exchangeCalendar } from '../../../src/market/calendar.ts'
 import { Coverage } from '../../../src/market/coverage.ts'
 import type { Instrument } from '../../../src/market/instrument.ts'
 import { DAY_MS, startOfDateMs } from '../../../src/market/ist.ts'
-import { ReferenceFold } from '../../../src/verify/reference-fold/reference-fold.ts'
+import { createInstrumentStore } from '../../../src/postgres/instrument-store.ts'
+import { sqlOf } from '../../../src/verify/store-answers.ts'
+import { verify } from '../../../src/verify/verify.ts'
 import { describeStores } from '../../postgres/stores.ts'
 import { silentLog } from '../../silent-log.ts'
 import { until } from '../../until.ts'
-import { compareWithStore } from '../../verify/whole-store.ts'
 import { candle, IngestUnderTest, minute, RATE } from '../candles/ingest-under-test.ts'
-import { begins, clockAt, FUTURE, NIFTY, OPTIONS, packet } from '../scenario.ts'
+import {
+  ALL,
+  begins,
+  clockAt,
+  FUTURE,
+  type MemoryLog,
+  NIFTY,
+  OPTIONS,
+  packet,
+} from '../scenario.ts'
 
 const TODAY = '2026-11-20'
 const YESTERDAY = '2026-11-19'
@@ -189,15 +199,25 @@ await describeStores('the open interest of the session before', (store) => {
     }
     return true
   }
-  const reference = (oiBefore: ReadonlyMap<string, number>) => {
-    const fold = new ReferenceFold({
-      ...{ master: test.master, calendar: exchangeCalendar(), riskFreeRate: RATE, oiBefore },
+  /** What `fostream verify` finds wrong with the date. */
+  async function differences(): Promise<Readonly<Record<string, number>>> {
+    const instruments = createInstrumentStore(test.client)
+    await instruments.apply({ date: TODAY, added: ALL, changed: [], removed: [] })
+    const { log } = test
+    const verdict = await verify({
+      ask: async (question) => {
+        const [row] = await test.rows<{ answer: string }>(sqlOf(question))
+        return row?.answer ?? ''
+      },
+      journals: [{ producer: log.producer, partitions: [0], read: () => batchesOf(log) }],
+      feed: 'simulated',
+      calendar: exchangeCalendar(),
+      riskFreeRate: RATE,
+      date: TODAY,
     })
-    for (const batch of test.log.batches) fold.add(batch)
-    return compareWithStore(test.client, fold.reference())
+    expect(verdict.rowsCompared).toBeGreaterThan(0)
+    return verdict.differenceCounts
   }
-  const told = () =>
-    new Map(CONTRACTS.map(({ token, tradingsymbol }) => [tradingsymbol, candles.get(token) ?? -1]))
 
   it('comes from day candles on a fresh store, into rows old and new, and is asked for once', async () => {
     await stream(3)
@@ -206,7 +226,7 @@ await describeStores('the open interest of the session before', (store) => {
       [null, null],
       [null, null],
     ])
-    expect(await reference(new Map())).toEqual([])
+    expect(await differences()).toEqual({})
     keep()
     await lookUntil(isCarried)
     expect(asked.toSorted()).toEqual(CONTRACTS.map((c) => c.tradingsymbol).toSorted())
@@ -217,9 +237,18 @@ await describeStores('the open interest of the session before', (store) => {
     expect(await changes(LEGS[1] as Instrument)).toEqual(
       [0, 65, 130, 195].map((change) => [19_500, change]),
     )
-    expect(await reference(told())).toEqual([])
-    // One that did not change what is asked of the second opinion would not pass.
-    expect(await reference(new Map())).not.toEqual([])
+    expect(await differences()).toEqual({})
+    // The second opinion holds the rows against it.
+    await test.rows('UPDATE day_open_interest SET oi = oi + 65 WHERE tradingsymbol = $1', [
+      FUTURE.tradingsymbol,
+    ])
+    expect(await differences()).toEqual({
+      'futures_bars.oi_prev_close': 4,
+      'futures_bars.oi_change': 4,
+    })
+    await test.rows('UPDATE day_open_interest SET oi = oi - 65 WHERE tradingsymbol = $1', [
+      FUTURE.tradingsymbol,
+    ])
 
     await keeper?.stop()
     await test.restart()
@@ -236,7 +265,7 @@ await describeStores('the open interest of the session before', (store) => {
       return books !== undefined && behind.length + wanted.length === 0
     })
     expect(asked).toHaveLength(CONTRACTS.length)
-    expect(await reference(told())).toEqual([])
+    expect(await differences()).toEqual({})
   })
 
   it('comes from yesterday’s bars as soon as those are there', async () => {
@@ -262,6 +291,7 @@ await describeStores('the open interest of the session before', (store) => {
       call_oi_change: 13_000 - (expected.get(LEGS[0]?.tradingsymbol ?? '') ?? 0),
       put_oi_change: 19_500 - (expected.get(LEGS[1]?.tradingsymbol ?? '') ?? 0),
     })
+    expect(await differences()).toEqual({})
     // The broker has no candle of them, and is not asked again and again.
     expect(asked).toHaveLength(CONTRACTS.length)
   })
@@ -278,3 +308,7 @@ await describeStores('the open interest of the session before', (store) => {
     await until(async () => (await changes(LEGS[3] as Instrument))[0]?.[0] === 6_500 * 5)
   })
 })
+
+async function* batchesOf({ batches }: MemoryLog) {
+  yield* batches
+}
