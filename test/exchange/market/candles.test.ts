@@ -53,6 +53,27 @@ describe('minute candles', () => {
     }
   })
 
+  it('roll up to the candle of the day before, with the open interest at its end', () => {
+    const day = dayOfMs(NOON) - 1
+    const midnightMs = msOfIst(DATE, '00:00')
+    const fromMs = midnightMs - 1_440 * MINUTE_MS
+    for (const sample of [liquid, contract(market, 'NFO:NIFTY26DECFUT')]) {
+      const minutes = candles(sample, fromMs, midnightMs - 1, NOON)
+      const candle = dayCandle(market.tape(sample), day, NOON)
+      expect(candle).toEqual({
+        timeMs: fromMs,
+        open: minutes[0]?.open,
+        high: Math.max(...minutes.map(({ high }) => high)),
+        low: Math.min(...minutes.map(({ low }) => low)),
+        close: minutes.at(-1)?.close,
+        volume: minutes.reduce((sum, { volume }) => sum + volume, 0),
+        openInterest: minutes.at(-1)?.openInterest,
+      })
+      expect(candle?.openInterest).toBeGreaterThan(0)
+      expect(candle).toEqual(dayCandle(market.tape(sample), day, midnightMs + 1))
+    }
+  })
+
   it('grow while their minute runs, and never look ahead', () => {
     const nowMs = NOON + 20_500
     const [running] = candles(liquid, NOON, NOON + 5 * MINUTE_MS, nowMs)
