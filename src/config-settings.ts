@@ -19,6 +19,7 @@ import {
   wholeNumber,
   wordOr,
 } from './config-kinds.ts'
+import { FIRST_TICKER_ID } from './contract/events.ts'
 import { EXCHANGE_SPEED_MAX } from './limits.ts'
 import { canonicalSymbol } from './market/underlying.ts'
 
@@ -74,7 +75,10 @@ export const SETTINGS = {
   ),
   REDIS_PUBSUB_INTERVAL_MS: setting(wholeNumber(0, 60_000, 0), 0),
 
-  TICKER_ID: setting(pattern('[\\w.-]{1,40}', 'be a short name without spaces', 't1'), 't1'),
+  TICKER_ID: setting(
+    pattern('[\\w.-]{1,40}', 'be a short name without spaces', FIRST_TICKER_ID),
+    FIRST_TICKER_ID,
+  ),
   TICKER_SERVICE_URL: setting(listOf(url(HTTP, 'http://127.0.0.1:8080'))),
   TICKER_SERVICE_TIMEOUT: setting(decimal(0.1, 600, 30), 30),
   TICKER_SERVICE_API_KEY: setting(secret('0123456789abcdef0123456789abcdef')),

@@ -2,7 +2,8 @@
  * Lifecycle events: what the ticker tells whoever listens, in process and on `{prefix}:events`.
  *
  * An event is handed out after what it says is stored, in order, at least once; `event_id` rises
- * (`epoch-number`), so receivers drop what they have seen.
+ * (`epoch-number`, with `-TICKER_ID` behind it of every ticker but the first, since two of them may
+ * begin in the same second), so receivers drop what they have seen.
  *
  * Stored means: in the ticker's own copy on its disk, and for a subscription also in the row of
  * `instrument_subscriptions`, where the store takes it. While the store is away or slower than
@@ -57,7 +58,7 @@ export interface RefreshMetadata {
 }
 
 interface Common {
-  /** `epoch-number`, rising. */
+  /** `epoch-number` or `epoch-number-ticker`, rising. */
   readonly event_id: string
   /** Epoch seconds. */
   readonly timestamp: number
@@ -89,7 +90,16 @@ export type LifecycleNews =
 
 export type LifecycleEvent = LifecycleNews & Common
 
-/** Negative where `a` is older than `b`. */
+/** The `TICKER_ID` of a ticker that is the only one. */
+export const FIRST_TICKER_ID = 't1'
+
+/** @param number rising within the epoch */
+export function eventIdOf(ticker: string, epoch: number, number: number): string {
+  const id = `${epoch}-${number}`
+  return ticker === FIRST_TICKER_ID ? id : `${id}-${ticker}`
+}
+
+/** Of one ticker's events: negative where `a` is older than `b`. */
 export function compareEventIds(a: string, b: string): number {
   const [aEpoch = 0, aNumber = 0] = a.split('-').map(Number)
   const [bEpoch = 0, bNumber = 0] = b.split('-').map(Number)

@@ -2,7 +2,7 @@
  * Numbers the lifecycle events of this epoch and tells them in order: each one after what it says is
  * stored and it stands in the outbox itself, first to whoever listens in this process.
  */
-import type { LifecycleEvent, LifecycleNews } from '../contract/events.ts'
+import { eventIdOf, type LifecycleEvent, type LifecycleNews } from '../contract/events.ts'
 import type { Clock } from '../kit/clock.ts'
 import type { Log } from '../kit/log.ts'
 import type { Metrics } from '../kit/metrics.ts'
@@ -14,6 +14,8 @@ export type LifecycleListener = (event: LifecycleEvent) => void
 export type WhenStored = () => Promise<void>
 
 export interface LifecycleDeps {
+  /** Its `TICKER_ID`. */
+  readonly ticker: string
   readonly epoch: number
   readonly clock: Clock
   readonly log: Log
@@ -58,10 +60,11 @@ export class Lifecycle {
 
   /** It has its number and time from now on; it is told when it and all before it are stored. */
   publish(news: LifecycleNews, whenStored?: WhenStored): void {
+    const { ticker, epoch, clock } = this.#deps
     const event: LifecycleEvent = {
-      event_id: `${this.#deps.epoch}-${++this.#count}`,
+      event_id: eventIdOf(ticker, epoch, ++this.#count),
       ...news,
-      timestamp: Math.floor(this.#deps.clock.nowMs() / 1000),
+      timestamp: Math.floor(clock.nowMs() / 1000),
     }
     this.#waiting.push({ event, whenStored })
     this.#makeRoom()

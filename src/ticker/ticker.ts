@@ -120,6 +120,7 @@ class Ticker implements TickerHandle {
     this.#metrics = deps.metrics ?? new Metrics({ processDefaults: false })
     this.#bus = newTickerBus(deps)
     this.#lifecycle = new Lifecycle({
+      ticker: journal.producer,
       epoch: journal.epoch,
       clock,
       log,

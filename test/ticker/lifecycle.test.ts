@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import type { LifecycleEvent, LifecycleNews } from '../../src/contract/events.ts'
+import {
+  compareEventIds,
+  type LifecycleEvent,
+  type LifecycleNews,
+} from '../../src/contract/events.ts'
 import { Metrics } from '../../src/kit/metrics.ts'
 import { OUTBOX_EVENTS_MAX } from '../../src/limits.ts'
 import { Lifecycle } from '../../src/ticker/lifecycle.ts'
@@ -61,6 +65,17 @@ describe('lifecycle events', () => {
     expect(told.at(-1)).toBe(`7-${OUTBOX_EVENTS_MAX + 6}`)
   })
 
+  it('have other ids than those of a second ticker that began in the same second', async () => {
+    const all = [begin('t1'), begin('t2'), begin('desk-2.b')]
+    for (const { lifecycle } of all) {
+      for (let i = 0; i < 11; i++) lifecycle.publish(NEWS)
+      await lifecycle.settled()
+    }
+    expect(all.map(({ told }) => told[0])).toEqual(['7-1', '7-1-t2', '7-1-desk-2.b'])
+    expect(new Set(all.flatMap(({ told }) => told)).size).toBe(33)
+    for (const { told } of all) expect(told.toSorted(compareEventIds)).toEqual(told)
+  })
+
   it('reach the others where one listener throws', async () => {
     const { lifecycle, log } = begin()
     const heard: string[] = []
@@ -76,13 +91,13 @@ describe('lifecycle events', () => {
   })
 })
 
-function begin() {
+function begin(ticker = 't1') {
   const log = keptLog()
   const kept: string[] = []
   const told: string[] = []
   const metrics = new Metrics({ processDefaults: false })
   const lifecycle = new Lifecycle({
-    epoch: 7,
+    ...{ ticker, epoch: 7 },
     clock: new TestClock(),
     log,
     keep: (events: readonly LifecycleEvent[]) => {

@@ -1,6 +1,6 @@
 /**
  * Events that were seen lately. A ticker that is in doubt tells an event again with the same id; two
- * tickers may give the same id to different events.
+ * publishers may give the same id to different events.
  */
 import { LIFECYCLE_IDS_KEPT } from '../../limits.ts'
 import type { ReceivedEvent } from './parse-event.ts'
