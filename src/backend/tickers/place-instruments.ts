@@ -1,16 +1,18 @@
 /**
  * Which ticker is asked to stream what: what one streams already goes to it, the rest to the first one
- * with room.
+ * with room; more than one call may hold in several.
  */
-import type {
-  InstrumentRequest,
-  SubscribeAnswer,
-  SubscribeRequest,
+import {
+  type InstrumentRequest,
+  SUBSCRIBE_MAX_INSTRUMENTS,
+  type SubscribeAnswer,
+  type SubscribePlan,
+  type SubscribeRequest,
 } from '../../contract/api/subscriptions.ts'
 import type { TickerAccess, TickerResponse } from './call-ticker.ts'
 import { field, refusalDetails } from './ticker-answer.ts'
 
-/** What a ticker answered, and those it had no room for. */
+/** What a ticker answered to one call, and those it had no room for. */
 export interface Placed<Answer> {
   readonly url: string
   readonly answer: Answer
@@ -23,7 +25,7 @@ export type AskSubscribe<Answer> = (
 ) => Promise<Pick<Placed<Answer>, 'answer' | 'full'>>
 
 /**
- * One answer a ticker that was asked; what one has no room for is asked of the next.
+ * One answer a call, in order of the tickers; what one has no room for is asked of the next.
  *
  * @param homeOf the ticker that streams a token already
  */
@@ -40,11 +42,11 @@ export async function placeInstruments<Answer>(
   }
   const answers: Placed<Answer>[] = []
   for (const [at, access] of tickers.entries()) {
-    const instruments = waiting[at] ?? []
-    if (instruments.length === 0) continue
-    const placed = { url: access.url, ...(await ask(access, instruments)) }
-    answers.push(placed)
-    waiting[at + 1]?.push(...placed.full)
+    for (const instruments of groupsOf(waiting[at] ?? [], SUBSCRIBE_MAX_INSTRUMENTS)) {
+      const placed = { url: access.url, ...(await ask(access, instruments)) }
+      answers.push(placed)
+      waiting[at + 1]?.push(...placed.full)
+    }
   }
   return answers
 }
@@ -80,9 +82,47 @@ export function isNoRoom({ code }: SubscribeAnswer['errors'][number]): boolean {
 export function finalErrors(
   answers: readonly Placed<SubscribeAnswer>[],
 ): SubscribeAnswer['errors'] {
-  return answers.flatMap(({ answer }, at) =>
-    at === answers.length - 1 ? answer.errors : answer.errors.filter((each) => !isNoRoom(each)),
+  const last = answers.at(-1)?.url
+  return answers.flatMap(({ url, answer }) =>
+    url === last ? answer.errors : answer.errors.filter((each) => !isNoRoom(each)),
   )
+}
+
+/** What all calls of a ticker would do: each was planned as if it were the only one. */
+export function plansByTicker(
+  answers: readonly Placed<SubscribePlan>[],
+): (SubscribePlan & { readonly url: string })[] {
+  const plans = new Map<string, SubscribePlan & { readonly url: string }>()
+  for (const { url, answer } of answers) {
+    const before = plans.get(url)
+    plans.set(url, { url, ...(before === undefined ? answer : bothPlans(before, answer)) })
+  }
+  return [...plans.values()]
+}
+
+function bothPlans(first: SubscribePlan, second: SubscribePlan): SubscribePlan {
+  type Slot = SubscribePlan['plan'][number]
+  const slots = new Map<string, Slot>()
+  for (const slot of [...first.plan, ...second.plan]) {
+    const key = `${slot.connection} ${slot.account}`
+    const known = slots.get(key)
+    const added = [...(known?.added ?? []), ...slot.added]
+    const more = known === undefined ? 0 : slot.instruments_after - slot.instruments_now
+    const after = (known?.instruments_after ?? slot.instruments_after) + more
+    slots.set(key, { ...slot, instruments_after: after, added })
+  }
+  return {
+    dry_run: true,
+    plan: [...slots.values()],
+    existing: first.existing + second.existing,
+    errors: [...first.errors, ...second.errors],
+  }
+}
+
+/** Of at most `size` each; none where there is nothing. */
+export function groupsOf<T>(items: readonly T[], size: number): T[][] {
+  const count = Math.ceil(items.length / size)
+  return Array.from({ length: count }, (_, i) => items.slice(i * size, (i + 1) * size))
 }
 
 function instrumentsOf(request: SubscribeRequest): readonly InstrumentRequest[] {

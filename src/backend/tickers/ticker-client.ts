@@ -37,10 +37,12 @@ import { type HistoryAnswer, historyOf } from './history-answer.ts'
 import {
   type AskSubscribe,
   finalErrors,
+  groupsOf,
   isNoRoom,
   notPlaced,
   type Placed,
   placeInstruments,
+  plansByTicker,
   refusedInstruments,
 } from './place-instruments.ts'
 import { answerReader, refusalOf, unreadable } from './ticker-answer.ts'
@@ -283,7 +285,7 @@ export class TickerClient {
       const full = answer.errors.filter(isNoRoom)
       return { answer, full: full.map(({ instrument }) => ({ tradingsymbol: String(instrument) })) }
     })
-    return answers.map(({ url, answer }) => ({ url, ...answer }))
+    return plansByTicker(answers)
   }
 
   /** Takes the holder's hold back, wherever the instruments are streamed. */
@@ -393,11 +395,6 @@ function get(
 ): Promise<TickerResponse> {
   const headers = ownHeaders(access)
   return callTicker(access, { method: 'GET', pathAndQuery, headers, longestMs, signal })
-}
-
-function groupsOf<T>(items: readonly T[], size: number): T[][] {
-  const count = Math.ceil(items.length / size)
-  return Array.from({ length: count }, (_, i) => items.slice(i * size, (i + 1) * size))
 }
 
 /** Anything else is the caller's own abort, or a programmer's error. */

@@ -355,6 +355,42 @@ describe('subscribing', () => {
     expect(answer.errors).toMatchObject([{ instrument: row(3).tradingsymbol }])
   })
 
+  it('of more than one call holds goes in several, each ticker in its turn', async () => {
+    const one = await start(withRoomFor(4_400, []))
+    const two = await start(withRoomFor(2_000, []))
+    const wanted = Array.from({ length: 12_000 }, (_, i) => ({ instrument_token: i + 1 }))
+    const answer = await clientOf([one, two]).subscribe(
+      { instruments: wanted },
+      { requestedBy: 'auto' },
+    )
+    const counts = (ticker: ScriptedTicker) =>
+      ticker.asked.map(({ body }) => (body as { instruments: unknown[] }).instruments.length)
+    expect(counts(one)).toEqual([4_500, 4_500, 3_000])
+    expect(counts(two)).toEqual([200])
+    expect(answer.subscriptions).toHaveLength(12_000)
+    expect(answer.errors).toEqual([])
+    const rest = await clientOf([one]).subscribe({ instruments: wanted }, { requestedBy: 'auto' })
+    expect(rest.subscriptions).toHaveLength(11_800)
+    expect(rest.errors).toHaveLength(200)
+  })
+
+  it('is planned as one where it goes in several calls', async () => {
+    const ticker = await start(({ body }) => {
+      const { instruments } = body as { instruments: { instrument_token: number }[] }
+      const added = instruments.map(({ instrument_token: token }) => row(token).tradingsymbol)
+      const slot = { account: 'main', connection: 1, instruments_now: 7, added }
+      const plan = [{ ...slot, instruments_after: 7 + added.length }]
+      return { body: { dry_run: true, plan, existing: 1, errors: [] } }
+    })
+    const wanted = Array.from({ length: 5_000 }, (_, i) => ({ instrument_token: i + 1 }))
+    const client = clientOf([ticker])
+    const [plan, ...others] = await client.plan({ instruments: wanted }, { requestedBy: 'auto' })
+    expect(others).toEqual([])
+    expect(plan).toMatchObject({ url: ticker.url, existing: 2, errors: [] })
+    expect(plan?.plan).toMatchObject([{ instruments_now: 7, instruments_after: 5_007 }])
+    expect(plan?.plan[0]?.added).toHaveLength(5_000)
+  })
+
   it('is only planned where that is asked', async () => {
     const added = [row(1).tradingsymbol]
     const slot = { account: 'main', connection: 1, instruments_now: 0, instruments_after: 1, added }
