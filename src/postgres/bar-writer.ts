@@ -64,6 +64,7 @@ import {
 } from './bar-ways.ts'
 import { classify } from './classify-error.ts'
 import type { Store } from './connection.ts'
+import { InOrder } from './in-order.ts'
 import { datesBefore, previousOiParts, previousOiSql } from './previous-oi.ts'
 
 const FINAL_MINUTE_BARS = finalTable(MINUTE_BARS, INDEX_BENEATH)
@@ -105,12 +106,12 @@ function failureOf(error: unknown): StoreFailure {
 }
 
 class BarWriter implements PartitionStore {
-  readonly #client: pg.Client
+  readonly #client: InOrder
   readonly #consumer: string
   readonly #partition: number
 
   constructor(client: pg.Client, consumer: string, partition: number) {
-    this.#client = client
+    this.#client = new InOrder(client)
     this.#consumer = consumer
     this.#partition = partition
   }

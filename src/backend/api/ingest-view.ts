@@ -4,8 +4,8 @@
  */
 import type { Position } from '../../contract/journal-record.ts'
 import type { RecentLatency } from '../../kit/recent-latency.ts'
+import type { IngestCounters } from '../ingest/ingest-parts.ts'
 import type { FoldCounters } from '../ingest/partition-books.ts'
-import type { IngestCounters } from '../ingest/partition-ingest.ts'
 import type { SourcePosition } from '../ports.ts'
 
 export interface WriterBooks {

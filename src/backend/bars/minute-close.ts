@@ -74,14 +74,37 @@ export class MinuteClose {
     this.#onFinal = onFinal
   }
 
-  /** Writes the next statement of the due minute's finals. */
+  /** Whether the next statement of the minute's finals can be written without reading anything. */
+  isPlanned(books: PartitionBooks, due: DueMinute): boolean {
+    const plan = this.#plan
+    return (
+      plan !== undefined &&
+      plan.due === due &&
+      plan.books === books &&
+      plan.previousOi === books.previousOiChanges
+    )
+  }
+
+  /**
+   * Reads what the minute's finals rest on and computes them. Commits may go on beside it: what they
+   * change of the minute makes it due again, and that is another due minute than this.
+   */
+  async plan(store: PartitionStore, books: PartitionBooks, due: DueMinute): Promise<void> {
+    const before = this.#plan
+    const plan = await this.#makePlan(store, books, due)
+    // What was written of it already no longer shows what it has changed.
+    const isAgain = before?.due === due && before.books === books && before.follow.length > 0
+    this.#plan = isAgain ? { ...plan, follow: before.follow } : plan
+  }
+
+  /** Writes the next statement of the finals of a minute that is planned. */
   async step(
     store: PartitionStore,
     books: PartitionBooks,
     due: DueMinute,
   ): Promise<'committed' | 'superseded'> {
-    const plan = await this.#planFor(store, books, due)
-    this.#plan = plan
+    const plan = this.#plan
+    if (plan === undefined) throw new Error('finals are planned before they are written')
     const statement = plan.statements.shift() ?? EMPTY
     const isLast = plan.statements.length === 0
     const settles = isLast && books.due.isCurrent(due)
@@ -103,18 +126,8 @@ export class MinuteClose {
     return result
   }
 
-  async #planFor(store: PartitionStore, books: PartitionBooks, due: DueMinute): Promise<Plan> {
-    const plan = this.#plan
-    if (plan === undefined || plan.due !== due || plan.books !== books) {
-      return this.#makePlan(store, books, due)
-    }
-    if (plan.previousOi === books.previousOiChanges) return plan
-    // What was written of it already no longer shows what it has changed.
-    const again = await this.#makePlan(store, books, due)
-    return plan.follow.length > 0 ? { ...again, follow: plan.follow } : again
-  }
-
   async #makePlan(store: PartitionStore, books: PartitionBooks, due: DueMinute): Promise<Plan> {
+    const previousOi = books.previousOiChanges
     const { finals, barsRemoved, promoted, streamed } = await this.#finalBars(store, books, due)
     const statements =
       due.expiry === null
@@ -122,7 +135,7 @@ export class MinuteClose {
         : await this.#seriesStatements(store, books, due, finals, streamed)
     if (barsRemoved.length > 0) statements.unshift({ ...EMPTY, barsRemoved })
     const follow = await this.#following(store, books, due, finals)
-    return { due, books, previousOi: books.previousOiChanges, statements, promoted, follow }
+    return { due, books, previousOi, statements, promoted, follow }
   }
 
   async #finalBars(store: PartitionStore, books: PartitionBooks, due: DueMinute) {

@@ -19,9 +19,10 @@ import type { PreviousOiWriter } from '../previous-oi/previous-oi.ts'
 import { PreviousOiWrite } from '../previous-oi/write-previous-oi.ts'
 import type { SnapshotWriter } from '../snapshot/chain-snapshot.ts'
 import { SnapshotWrite } from '../snapshot/write-snapshot.ts'
+import type { IngestCounters } from './ingest-parts.ts'
 import type { LogSet } from './log-set.ts'
 import type { PartitionBooks } from './partition-books.ts'
-import { type IngestCounters, PartitionIngest } from './partition-ingest.ts'
+import { PartitionIngest } from './partition-ingest.ts'
 
 /** The name under which positions are kept; one consumer folds bars. */
 export const CONSUMER = 'bars'

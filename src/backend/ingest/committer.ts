@@ -1,0 +1,354 @@
+/**
+ * The writing half of a partition's session: commits what the readers have folded as often as the store
+ * can take it, and lets candles and the finals of closed minutes have their turns in between.
+ *
+ *   build ─▶ (the commit before it ends) ─▶ one statement of finals ─▶ send ─┐
+ *     ▲                                                                      │
+ *     └──────────── while the store works on it, the next one is built ◀─────┘
+ *
+ * Whatever is written moves on from the same stored position, so never two things at a time. All of
+ * it goes through one connection, in order: a read that is asked for after a commit was sent sees it.
+ */
+import type { Bell } from '../../kit/bell.ts'
+import { pause } from '../../kit/pause.ts'
+import { CANDLES_FOLLOW_WITHIN_MS, COMMIT_PAUSE_MS, OTHERS_REST_SHARE } from '../../limits.ts'
+import { CandlesNotWrittenError } from '../candles/candle-writer.ts'
+import type { WriteQueue, WriteTurn } from '../candles/write-queue.ts'
+import type { DueMinute, PartitionStore, PreparedCommit, SourcePosition } from '../ports.ts'
+import { buildCommit } from './build-commit.ts'
+import { RefusedByStore, StartOver } from './doubts.ts'
+import type { IngestParts } from './ingest-parts.ts'
+import type { PartitionBooks } from './partition-books.ts'
+import type { TakenRecords, Uncommitted } from './uncommitted.ts'
+
+/** What the committer asks of the session whose other half it is. */
+export interface CommitterSession {
+  readonly store: PartitionStore
+  readonly books: PartitionBooks
+  readonly uncommitted: Uncommitted
+  readonly writes: WriteQueue
+  /** Rung with whatever may be news to the committer; it rings it for readers that wait for a commit. */
+  readonly bell: Bell
+  readonly failed: AbortSignal
+  /** Nothing more will be folded. */
+  readonly isFinished: boolean
+  /** Every log has told its instruments: what is due of them can be written. */
+  readonly isOpen: boolean
+  /** Ticks wait for rows of the store. */
+  readonly isLoading: boolean
+  readonly onCommit: () => void
+  fail(error: unknown): void
+}
+
+interface SentCommit extends TakenRecords {
+  /** The position that it moves to. */
+  readonly next: readonly SourcePosition[]
+  /** Monotonic. */
+  readonly sentAtMs: number
+}
+
+/** What something took lately. */
+class RunningMean {
+  mean = 0
+
+  add(value: number): void {
+    this.mean += (value - this.mean) / 8
+  }
+}
+
+export class Committer {
+  readonly #parts: IngestParts
+  readonly #session: CommitterSession
+  /** The commit that the store works on. */
+  #inFlight: { readonly sentAtMs: number; readonly done: Promise<void> } | undefined
+  /** A commit is built and waits for the one before it. */
+  #isBuilt = false
+  readonly #buildMs = new RunningMean()
+  readonly #sendMs = new RunningMean()
+  readonly #turn: WriteTurn
+  /** What ends the wait of a series' finals for candles: the timer that was set last. */
+  readonly #holds = new Map<string, symbol>()
+  /** The reading and computing of a minute's finals. */
+  #planning: Promise<void> | undefined
+  /** Neither candles nor finals are written. */
+  #isResting = false
+  /** Candles and finals take turns. */
+  #isFinalsTurn = true
+
+  constructor(parts: IngestParts, session: CommitterSession) {
+    this.#parts = parts
+    this.#session = session
+    const { store, books } = session
+    this.#turn = { store, books, chains: parts.chains, hold: (scope) => this.#hold(scope) }
+  }
+
+  /** Ends when the session has failed, or when all is committed that was folded until it finished. */
+  async run(): Promise<void> {
+    const { clock } = this.#parts
+    const { uncommitted, bell, failed } = this.#session
+    let beganAtMs = Number.NEGATIVE_INFINITY
+    while (!failed.aborted) {
+      if (this.#inFlight !== undefined && !this.#mayBuildAhead) {
+        await this.#inFlight.done
+        // Live commits go first: others only get a turn between two of them.
+        if (!failed.aborted) await this.#writeOther()
+      } else if (!uncommitted.isChanged && this.#inFlight !== undefined) {
+        const { done } = this.#inFlight
+        await (this.#session.isFinished ? done : Promise.race([bell.heard(), done]))
+      } else if (!uncommitted.isChanged) {
+        if (this.#session.isFinished) break
+        const { rings } = bell
+        // Whatever came while this looked for something to write has called in vain.
+        if (!(await this.#writeOther()) && rings === bell.rings) await this.#untilNews()
+      } else {
+        const paceMs = beganAtMs + COMMIT_PAUSE_MS
+        const waitMs = this.#session.isFinished ? 0 : this.#tooEarlyByMs(paceMs)
+        if (waitMs <= 0) {
+          beganAtMs = clock.elapsedMs()
+          await this.#commit()
+        } else if (this.#inFlight !== undefined) {
+          await Promise.race([pause(clock, waitMs, failed), this.#inFlight.done])
+        } else if (!(await this.#writeOther())) {
+          // While changes gather for the next commit others go on; they need no pause.
+          await pause(clock, waitMs, failed)
+        }
+      }
+    }
+    await this.#planning
+  }
+
+  async #untilNews(): Promise<void> {
+    const { failed, isFinished, bell } = this.#session
+    if (!failed.aborted && !isFinished) await bell.heard()
+  }
+
+  /**
+   * Not while a refused record is looked for: then commits are counted record by record. Nor beside
+   * candles: they decide which rows packets are written into.
+   */
+  get #mayBuildAhead(): boolean {
+    return (
+      this.#session.uncommitted.suspect === undefined && this.#session.writes.first === undefined
+    )
+  }
+
+  /** What is built too early misses the ticks that come while it waits for the store. */
+  #tooEarlyByMs(paceMs: number): number {
+    const nowMs = this.#parts.clock.elapsedMs()
+    const inFlight = this.#inFlight
+    if (inFlight === undefined) return paceMs - nowMs
+    const freeAtMs = inFlight.sentAtMs + this.#sendMs.mean
+    return Math.max(paceMs, freeAtMs - this.#buildMs.mean) - nowMs
+  }
+
+  /** Builds a commit and hands it to the store once that is done with the one before. */
+  async #commit(): Promise<void> {
+    const { clock } = this.#parts
+    const { books, failed, uncommitted } = this.#session
+    const beganAtMs = clock.elapsedMs()
+    const taken = uncommitted.take()
+    // What is with the store may go: whoever reads it again on this connection comes behind it.
+    books.forgetOld()
+    const isAhead = this.#inFlight !== undefined
+    this.#isBuilt = true
+    const { next, preparing } = this.#prepare(taken)
+    this.#buildMs.add(clock.elapsedMs() - beganAtMs)
+    // What is refused before it is sent is told after the commit before it has come to its end.
+    await Promise.allSettled([preparing, this.#inFlight?.done])
+    // Where commits follow one another without a pause finals would else never have a turn.
+    if (isAhead && !failed.aborted) await this.#writeFinals()
+    if (failed.aborted) return
+    const send = await preparing
+    const sentAtMs = clock.elapsedMs()
+    this.#inFlight = {
+      sentAtMs,
+      done: this.#send(send, { ...taken, next, sentAtMs }).catch((error) =>
+        this.#session.fail(error),
+      ),
+    }
+    this.#isBuilt = false
+    this.#planNext()
+  }
+
+  /** Its rows are gone when this returns: some megabytes that would else outlive the next ticks. */
+  #prepare({ deadLetters, records }: TakenRecords): {
+    next: readonly SourcePosition[]
+    preparing: Promise<PreparedCommit>
+  } {
+    const { chains, clock, metrics } = this.#parts
+    const { books, store } = this.#session
+    const commit = buildCommit(books, chains, metrics, deadLetters, clock)
+    const { next } = commit
+    return { next, preparing: this.#guarded(async () => store.prepare(commit), next, records) }
+  }
+
+  async #send(
+    send: PreparedCommit,
+    { next, records, oldestReceivedMs, sentAtMs }: SentCommit,
+  ): Promise<void> {
+    const { clock, counters, commitLatency, onCommitted } = this.#parts
+    const { books, bell, onCommit } = this.#session
+    const result = await this.#guarded(() => send(books.expected), next, records)
+    if (result === 'superseded') throw new StartOver('the stored position is not ours')
+    this.#inFlight = undefined
+    this.#sendMs.add(clock.elapsedMs() - sentAtMs)
+    books.committed(next)
+    counters.commits++
+    if (oldestReceivedMs !== null) commitLatency.record(clock.nowMs() - oldestReceivedMs)
+    onCommit()
+    onCommitted(books)
+    bell.ring()
+  }
+
+  /** One statement beside the live commits, of candles or of finals; false where there is none. */
+  async #writeOther(): Promise<boolean> {
+    if (!this.#mayWriteOther) return false
+    const { clock } = this.#parts
+    const beganAtMs = clock.elapsedMs()
+    const isWritten = await this.#writeOtherInTurn()
+    this.#restSince(beganAtMs)
+    return isWritten
+  }
+
+  async #writeFinals(): Promise<void> {
+    if (this.#mayWriteOther) await this.#finaliseSome()
+  }
+
+  get #mayWriteOther(): boolean {
+    const { isOpen, isLoading } = this.#session
+    return isOpen && !isLoading && !this.#isResting
+  }
+
+  /** Where ticks waited for rows meanwhile, nothing stands in their way for a while. */
+  #restSince(beganAtMs: number): void {
+    if (!this.#session.isLoading) return
+    const { clock } = this.#parts
+    this.#isResting = true
+    const ms = OTHERS_REST_SHARE * (clock.elapsedMs() - beganAtMs)
+    void pause(clock, ms, this.#session.failed).then(() => {
+      this.#isResting = false
+      this.#session.bell.ring()
+    })
+  }
+
+  async #writeOtherInTurn(): Promise<boolean> {
+    this.#isFinalsTurn = !this.#isFinalsTurn
+    return this.#isFinalsTurn
+      ? (await this.#finaliseSome()) || (await this.#writeCandles())
+      : (await this.#writeCandles()) || (await this.#finaliseSome())
+  }
+
+  /** Writes one statement's worth of what waits beside the log. */
+  async #writeCandles(): Promise<boolean> {
+    const { counters, stores, log } = this.#parts
+    const { writes } = this.#session
+    const write = writes.first
+    if (write === undefined) return false
+    const [step] = await Promise.allSettled([write.step(this.#turn)])
+    if (step.status === 'rejected') {
+      if (stores.classify(step.reason) !== 'data') throw step.reason
+      log.error({ err: step.reason }, 'candles refused by the store')
+      counters.refusedCandles++
+      writes.shift()
+      const cause = { cause: step.reason }
+      write.fail(new CandlesNotWrittenError('refused', 'the store refuses the candles', cause))
+      return true
+    }
+    if (step.value === 'superseded') throw new StartOver('the stored position is not ours')
+    if (step.value === 'later') {
+      writes.postpone()
+      return false
+    }
+    counters.candleStatements++
+    if (step.value === 'done') writes.shift()
+    return true
+  }
+
+  #hold(scope: { readonly symbol: string; readonly expiry: string | null }): void {
+    const { books, bell, failed } = this.#session
+    const key = `${scope.symbol}|${scope.expiry ?? ''}`
+    // Not by the clock: a timer may come a moment before its time.
+    const timer = Symbol(key)
+    this.#holds.set(key, timer)
+    books.due.hold(scope)
+    void pause(this.#parts.clock, CANDLES_FOLLOW_WITHIN_MS, failed).then(() => {
+      if (this.#holds.get(key) !== timer) return
+      books.due.release(scope)
+      bell.ring()
+    })
+  }
+
+  /** Writes one statement's worth of final values; false where none is ready. */
+  async #finaliseSome(): Promise<boolean> {
+    const { minuteClose, counters } = this.#parts
+    const { store, books } = this.#session
+    const due = books.nextDue()
+    if (due === undefined) return false
+    if (!minuteClose.isPlanned(books, due)) {
+      this.#planNext()
+      return false
+    }
+    const [step] = await Promise.allSettled([minuteClose.step(store, books, due)])
+    if (step.status === 'rejected') {
+      this.#refuseFinals(due, step.reason)
+      return true
+    }
+    counters.finalStatements++
+    if (step.value === 'superseded') throw new StartOver('the stored position is not ours')
+    this.#planNext()
+    return true
+  }
+
+  /**
+   * Reads and computes the next final values beside the live commits. It begins only where nothing that
+   * is built waits to be sent: then all that made the minute due is before its reads. What makes it due
+   * again meanwhile lets the plan lapse.
+   */
+  #planNext(): void {
+    const { minuteClose, clock } = this.#parts
+    const { store, books, bell } = this.#session
+    if (this.#planning !== undefined || this.#isBuilt || !this.#mayWriteOther) return
+    const due = books.nextDue()
+    if (due === undefined || minuteClose.isPlanned(books, due)) return
+    const beganAtMs = clock.elapsedMs()
+    this.#planning = minuteClose
+      .plan(store, books, due)
+      .catch((error) => this.#refuseFinals(due, error))
+      .catch((error) => this.#session.fail(error))
+      .finally(() => {
+        this.#planning = undefined
+        this.#restSince(beganAtMs)
+        bell.ring()
+      })
+  }
+
+  /** Throws what is no fault of the figures. */
+  #refuseFinals(due: DueMinute, error: unknown): void {
+    const { counters, stores, log } = this.#parts
+    if (stores.classify(error) !== 'data') throw error
+    // It stays in the stored queue and is tried again after the next start.
+    log.error({ err: error, due }, 'final values refused by the store')
+    counters.refusedFinals++
+    this.#session.books.due.settle(due)
+  }
+
+  async #guarded<T>(
+    write: () => Promise<T>,
+    next: readonly SourcePosition[],
+    records: number,
+  ): Promise<T> {
+    try {
+      return await write()
+    } catch (error) {
+      if (this.#parts.stores.classify(error) !== 'data') throw error
+      const { suspect } = this.#session.uncommitted
+      const until = next[0]?.position ?? { epoch: 0, sequence: 0 }
+      throw new RefusedByStore({
+        step: records <= 1 ? 0 : Math.max(1, Math.floor(records / 2)),
+        untilEpoch: suspect?.untilEpoch ?? until.epoch,
+        untilSequence: suspect?.untilSequence ?? until.sequence,
+        reason: error instanceof Error ? error.message : String(error),
+      })
+    }
+  }
+}
