@@ -2,12 +2,18 @@
  * Flags over the environment and `system_config`, which is read every two seconds. While the store is
  * away what was read last holds.
  */
-import type { FlagName, FlagState, FlagsAnswer } from '../../contract/api/flags.ts'
+import {
+  FLAG_NAMES,
+  type FlagName,
+  type FlagState,
+  type FlagsAnswer,
+  type IgnoredSetting,
+} from '../../contract/api/flags.ts'
 import type { Clock } from '../../kit/clock.ts'
 import type { Log } from '../../kit/log.ts'
 import { FLAGS_FIRST_READ_MS, FLAGS_READ_PERIOD_MS } from '../../limits.ts'
 import { formatIst } from '../../market/ist.ts'
-import { type EnvironmentFlags, flagStates } from './flag-values.ts'
+import { type EnvironmentFlags, flagStates, ignoredSettings } from './flag-values.ts'
 import type { Flags } from './flags.ts'
 import type { SystemConfigStore } from './system-config.ts'
 
@@ -22,6 +28,7 @@ export class LiveFlags implements Flags {
   readonly #deps: LiveFlagsDeps
   readonly #listeners = new Set<(name: FlagName, on: boolean) => void>()
   #states: readonly FlagState[]
+  #ignored: readonly IgnoredSetting[] = []
   #readAtMs: number | null = null
   #error: string | null = null
   #reading: Promise<void> | undefined
@@ -67,6 +74,7 @@ export class LiveFlags implements Flags {
     const readAtMs = this.#readAtMs
     return {
       flags: [...this.#states],
+      ignored: [...this.#ignored],
       read_at: readAtMs === null ? null : formatIst(readAtMs),
       error: this.#error,
     }
@@ -100,6 +108,7 @@ export class LiveFlags implements Flags {
       if (this.#error !== null) log.info('Flags can be read again')
       this.#error = null
       this.#take(flagStates(environment, rows))
+      this.#takeIgnored(ignoredSettings(rows))
     } catch (err) {
       if (this.#error === null) log.warn({ err }, 'Flags cannot be read; what was read last holds')
       this.#error = err instanceof Error ? err.message : String(err)
@@ -116,6 +125,20 @@ export class LiveFlags implements Flags {
       if (value === last?.value) continue
       this.#deps.log.info({ flag: name, value, origin: state.origin }, 'Flag switched')
       for (const listener of this.#listeners) listener(name, value)
+    }
+  }
+
+  /** Each value is said once. */
+  #takeIgnored(ignored: readonly IgnoredSetting[]): void {
+    const before = new Map(this.#ignored.map(({ key, stored }) => [key, stored]))
+    this.#ignored = ignored
+    for (const { key, stored, nearest } of ignored) {
+      if (before.get(key) === stored) continue
+      const value = stored.slice(0, TEXT_SHOWN)
+      this.#deps.log.warn(
+        { key, value, nearest, flags: FLAG_NAMES },
+        'A value in system_config has no effect, since it is of no flag',
+      )
     }
   }
 

@@ -3,7 +3,7 @@
  * environment unless `system_config` holds a value for it.
  */
 import { type Static, Type } from 'typebox'
-import { choice, flag, maybeIstTime, maybeText, strict } from './schema-parts.ts'
+import { choice, flag, istTime, maybeIstTime, maybeText, strict, text } from './schema-parts.ts'
 
 /** Keys in `system_config`; in capitals they are the settings. */
 export const FLAG_NAMES = [
@@ -28,8 +28,23 @@ export const FlagState = Type.Object({
 })
 export type FlagState = Static<typeof FlagState>
 
+export const IgnoredSetting = Type.Object(
+  {
+    key: text('As it stands in system_config.'),
+    stored: text('Its value there.'),
+    stored_at: istTime('When that was written last.'),
+    nearest: maybeText('The flag that may have been meant; null where none is like it.'),
+  },
+  {
+    description:
+      'A value in system_config that has no effect, since no flag has that name. Settings that are no flags (numbers, lists) come from the environment alone and hold from the next start.',
+  },
+)
+export type IgnoredSetting = Static<typeof IgnoredSetting>
+
 export const FlagsAnswer = Type.Object({
   flags: Type.Array(FlagState),
+  ignored: Type.Array(IgnoredSetting),
   read_at: maybeIstTime('When system_config was read last; null until then.'),
   error: maybeText('Why it cannot be read; what was read last holds. null while it can.'),
 })

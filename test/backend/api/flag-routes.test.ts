@@ -31,6 +31,7 @@ describe('GET /flags', () => {
   it('says what holds and why, of every flag', async () => {
     const { api, store, flags } = await withFlags()
     store.rows.set('backfill_enabled', 'perhaps')
+    store.rows.set('chain_snapshot_seconds', '30')
     await flags.change(new Map([['subscription_events_enabled', false]]))
     const { status, body } = await api.get('/flags')
     expect(status).toBe(200)
@@ -39,6 +40,7 @@ describe('GET /flags', () => {
     expect(answer.flags.map(({ name }) => name)).toEqual(FLAG_NAMES)
     expect(answer).toMatchObject({
       error: null,
+      ignored: [{ key: 'chain_snapshot_seconds', stored: '30', nearest: null }],
       flags: [
         { value: false, origin: 'system_config', stored: 'false', environment: true },
         { value: true, origin: 'invalid', stored: 'perhaps' },

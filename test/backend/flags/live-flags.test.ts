@@ -79,6 +79,32 @@ describe('a flag', () => {
     expect(state(EVENTS)).toMatchObject({ value: false, origin: 'system_config' })
   })
 
+  it('is all that system_config switches: other values are shown, and said once', async () => {
+    const { flags, store, look, log } = await started()
+    store.rows.set('backfill_interval_seconds', null)
+    store.rows.set('backfill_lookback_minutes', '30')
+    store.rows.set('BACKFILL_ENABLD', 'false')
+    await look()
+    await look()
+    expect(flags.answer().ignored).toMatchObject([
+      { key: 'BACKFILL_ENABLD', stored: 'false', nearest: 'backfill_enabled' },
+      { key: 'backfill_lookback_minutes', stored: '30', nearest: null },
+    ])
+    expect(flags.isOn('backfill_enabled')).toBe(true)
+    expect(log.lines.map(({ fields }) => fields)).toMatchObject([
+      { key: 'BACKFILL_ENABLD', nearest: 'backfill_enabled', flags: FLAG_NAMES },
+      { key: 'backfill_lookback_minutes', value: '30', nearest: null },
+    ])
+    store.rows.set('backfill_lookback_minutes', '60')
+    store.rows.delete('BACKFILL_ENABLD')
+    await look()
+    expect(log.lines).toHaveLength(3)
+    store.rows.set('backfill_lookback_minutes', null)
+    await look()
+    expect(flags.answer().ignored).toEqual([])
+    expect(log.lines).toHaveLength(3)
+  })
+
   it('stays as it was read last while the store is away', async () => {
     const { flags, store, look, log } = await started()
     store.rows.set(EVENTS, 'false')
