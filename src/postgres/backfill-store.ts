@@ -9,6 +9,7 @@ import type {
 import type { CoverageRow } from '../backend/ports.ts'
 import { instantArray, instantText, numberArray, textArray } from './array-literal.ts'
 import { readClosingIvs, writeDailyMetrics } from './daily-metrics.ts'
+import { readLastListed } from './instrument-store.ts'
 
 type Queryable = Pick<ClientBase, 'query'>
 
@@ -30,6 +31,7 @@ export function createBackfillStore(database: Queryable): BackfillStore {
     streamedWithin: ({ fromMs, toMs }) =>
       rowsOf<InstrumentName>('streamed', STREAMED, [instantText(fromMs), instantText(toMs)]),
     subscribed: () => rowsOf<InstrumentName>('subscribed', SUBSCRIBED),
+    lastListed: (names) => readLastListed(database, names),
     saveJobs: async (jobs) => {
       await database.query({ name: 'backfill_save_jobs', text: SAVE_JOBS, values: columnsOf(jobs) })
     },

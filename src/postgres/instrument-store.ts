@@ -63,6 +63,28 @@ export async function readEverListed(
   return rows.map(instrumentOf)
 }
 
+/** The newest version under each name. */
+export async function readLastListed(
+  database: Queryable,
+  names: readonly Pick<Instrument, 'exchange' | 'tradingsymbol'>[],
+): Promise<Instrument[]> {
+  if (names.length === 0) return []
+  const { rows } = await database.query<StoredInstrument>({
+    name: 'instruments_last_listed',
+    text: LAST_LISTED,
+    values: namesOf(names),
+  })
+  return rows.map(instrumentOf)
+}
+
+const LAST_LISTED = `
+  SELECT DISTINCT ON (i.exchange, i.tradingsymbol) i.token, i.exchange, i.tradingsymbol, i.name,
+    i.symbol, i.segment, i.type, i.expiry, i.strike, i.lot_size AS "lotSize",
+    i.tick_size AS "tickSize"
+  FROM unnest($1::text[], $2::text[]) AS n (exchange, tradingsymbol)
+  JOIN instruments AS i ON i.exchange = n.exchange AND i.tradingsymbol = n.tradingsymbol
+  ORDER BY i.exchange, i.tradingsymbol, i.valid_from DESC`
+
 /** The key begins with the exchange: each of the few is looked up, which needs no index more. */
 const EVER_LISTED = `
   WITH RECURSIVE known (exchange) AS (

@@ -77,7 +77,7 @@ function sayMissing({ producer, partition, after, before, records }: MissingReco
   return `${producer}, partition ${partition}: ${count} lost between ${after.epoch}-${after.sequence} and ${until}`
 }
 
-function gapLines({ gaps, deadLetters }: Verdict): string[] {
+function gapLines({ gaps, deadLetters, notSettled }: Verdict): string[] {
   const lines = section('Gaps', gaps, ({ reason, from, to, instruments, status }) => {
     const until = to === null ? 'now' : formatIst(to)
     return `${formatIst(from)} to ${until}: ${reason}, ${instruments} instruments, ${status}`
@@ -88,7 +88,10 @@ function gapLines({ gaps, deadLetters }: Verdict): string[] {
     ({ producer, partition, epoch, sequence, reason }) =>
       `${producer}, partition ${partition}, ${epoch}-${sequence}: ${reason}`,
   )
-  return [...(lines.length === 0 ? ['Gaps: none'] : lines), ...letters]
+  const unsettled = section('Not settled by the broker', notSettled, (one) => {
+    return `${one.symbol} ${one.expiry ?? 'underlying'}: ${one.reason}`
+  })
+  return [...(lines.length === 0 ? ['Gaps: none'] : lines), ...letters, ...unsettled]
 }
 
 function coverageLines({ coverage }: Verdict): string[] {

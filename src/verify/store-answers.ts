@@ -42,6 +42,14 @@ export interface StoredGap {
   readonly instruments: number
 }
 
+/** A series of which the broker's last word on the date could not be had for all contracts. */
+export interface NotSettled {
+  readonly symbol: string
+  /** Null: the underlying and what has no series. */
+  readonly expiry: string | null
+  readonly reason: string
+}
+
 export interface DeadLetter extends SourcePosition {
   readonly reason: string
 }
@@ -60,6 +68,7 @@ export interface StoreState extends Standing {
   readonly coverage: readonly StoreRow[]
   readonly gaps: readonly StoredGap[]
   readonly deadLetters: readonly DeadLetter[]
+  readonly notSettled: readonly NotSettled[]
   /** Listed on the date. */
   readonly instruments: readonly Instrument[]
   /** The last OI of each contract before the span, by tradingsymbol, as its bars have it. */
@@ -113,6 +122,11 @@ function stateParts(span: Span): Record<string, string> {
       WHERE "from" < ${instant(span.toMs)} AND ("to" IS NULL OR "to" > ${instant(span.fromMs)})`,
     deadLetters: `SELECT coalesce(json_agg(json_build_array(producer, partition, epoch, sequence, reason)), '[]')
       FROM dead_letters WHERE producer IS NOT NULL`,
+    notSettled: `SELECT coalesce(json_agg(json_build_array(symbol, ${dateText('expiry')}, error)
+        ORDER BY symbol, expiry), '[]')
+      FROM backfill_jobs
+      WHERE kind = 'settle' AND status IN ('done', 'failed') AND error IS NOT NULL
+        AND symbol IS NOT NULL AND ${within('"from"', span)}`,
     instruments: `SELECT coalesce(json_agg(json_build_array(token, exchange, tradingsymbol, name,
         symbol, segment, type, to_char(expiry, 'YYYY-MM-DD'), strike, lot_size, tick_size)), '[]')
       FROM (
@@ -207,6 +221,7 @@ const StateAnswer = Type.Object({
     }),
   ),
   deadLetters: Type.Array(Type.Tuple([text, number, number, number, text])),
+  notSettled: Type.Array(Type.Tuple([text, Type.Union([text, Type.Null()]), text])),
   instruments: Rows,
   oiBefore: OiOfDates,
   minutes: Type.Tuple([orNull, orNull]),
@@ -241,6 +256,7 @@ export async function askState(ask: AskStore, span: Span): Promise<StoreState> {
     deadLetters: answer.deadLetters.map(([producer, partition, epoch, sequence, reason]) => ({
       ...{ producer, partition, epoch, sequence, reason },
     })),
+    notSettled: answer.notSettled.map(([symbol, expiry, reason]) => ({ symbol, expiry, reason })),
     instruments: answer.instruments.map(instrumentOf),
     oiBefore: newestOi(answer.oiBefore),
     minutes: firstMs === null || lastMs === null ? null : { fromMs: firstMs, toMs: lastMs },

@@ -30,6 +30,7 @@ import {
   askState,
   type DatedOi,
   type DeadLetter,
+  type NotSettled,
   type Standing,
   type StoredGap,
   type StoreState,
@@ -58,6 +59,7 @@ export interface Verdict {
   readonly missing: readonly MissingRecords[]
   readonly gaps: readonly StoredGap[]
   readonly deadLetters: readonly DeadLetter[]
+  readonly notSettled: readonly NotSettled[]
   readonly coverage: readonly InstrumentCoverage[]
   /** The first ones; `differenceCounts` has all. */
   readonly differences: readonly Difference[]
@@ -152,6 +154,7 @@ class Verification {
       missing: this.#follower.missing,
       gaps: state.gaps,
       deadLetters: state.deadLetters,
+      notSettled: state.notSettled,
       coverage: this.#coverage(),
       differences: this.#differences,
       differenceCounts: this.#differenceCounts,

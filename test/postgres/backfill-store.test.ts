@@ -1,7 +1,10 @@
 import { beforeAll, beforeEach, expect, it } from 'vitest'
 import type { StoredJob } from '../../src/backend/backfill/ports.ts'
+import type { Instrument } from '../../src/market/instrument.ts'
 import { createBackfillStore } from '../../src/postgres/backfill-store.ts'
+import { createInstrumentStore } from '../../src/postgres/instrument-store.ts'
 import { migrate } from '../../src/postgres/migrate.ts'
+import { ALL } from '../backend/scenario.ts'
 import { describeStores } from './stores.ts'
 
 const T0 = Date.UTC(2026, 10, 20, 4)
@@ -86,6 +89,19 @@ await describeStores('what backfill keeps', (store) => {
     expect(await backfill().newestJobs(10)).toHaveLength(1)
     await backfill().forgetJobs(T0 + 10)
     expect(await backfill().newestJobs(10)).toEqual([])
+  })
+
+  it('names contracts that are gone from the list as they were listed last', async () => {
+    await run('TRUNCATE instruments')
+    const instruments = createInstrumentStore(store().pool)
+    const [future, call, put] = ALL.slice(1, 4) as [Instrument, Instrument, Instrument]
+    const longer = { ...call, lotSize: 75 }
+    await instruments.apply({ date: '2026-11-20', added: [future, call], changed: [], removed: [] })
+    await instruments.apply({ date: '2026-11-23', added: [], changed: [longer], removed: [] })
+    await instruments.apply({ date: '2026-11-24', added: [], changed: [], removed: [future, call] })
+    const known = await backfill().lastListed([call, put, future])
+    expect(new Set(known)).toEqual(new Set([longer, future]))
+    expect(await backfill().lastListed([])).toEqual([])
   })
 
   it('tells what is known of the instruments asked for, and nothing outside the window', async () => {

@@ -68,6 +68,9 @@ export interface BackfillStore {
   /** Instruments that somebody holds a subscription of. */
   subscribed(): Promise<readonly InstrumentName[]>
 
+  /** What was listed under the names last; none of those that never were. */
+  lastListed(names: readonly InstrumentName[]): Promise<readonly Instrument[]>
+
   saveJobs(jobs: readonly StoredJob[]): Promise<void>
   /** Queued and running ones, oldest first. */
   unfinishedJobs(): Promise<readonly StoredJob[]>

@@ -3,6 +3,9 @@
  * since the broker corrects them; after the close each instrument that was streamed is read once for
  * its whole day. Each series is a job of its own, named by its day, so that a restart neither forgets
  * nor repeats one; when its final values stand, the day's row of the series is written.
+ *
+ * What is not listed any more by then cannot be asked for, since its token belongs to another contract:
+ * its bars stay as they are, the day's row is made of them, and its job ends as failed and says so.
  */
 import type { Log } from '../../kit/log.ts'
 import { OPENING_MINUTES, OPENING_READ_AFTER_MS, SETTLE_AFTER_CLOSE_MS } from '../../limits.ts'
@@ -22,14 +25,19 @@ import type { BackfillStore, ClosingIv } from './ports.ts'
 export interface SettlingParts {
   readonly store: Pick<
     BackfillStore,
-    'streamedWithin' | 'knownJobs' | 'hasFinalsDue' | 'closingIvs' | 'writeDailyMetrics'
+    | 'streamedWithin'
+    | 'lastListed'
+    | 'knownJobs'
+    | 'hasFinalsDue'
+    | 'closingIvs'
+    | 'writeDailyMetrics'
   >
   readonly jobs: () => Jobs
   readonly master: () => InstrumentMaster
   readonly isMine: (symbol: string) => boolean
   readonly calendar: MarketCalendar
   readonly marketNowMs: () => number
-  readonly log: Pick<Log, 'info'>
+  readonly log: Pick<Log, 'info' | 'warn'>
 }
 
 /** What is read of one series on one day. */
@@ -39,6 +47,8 @@ interface Part {
   readonly expiry: string | null
   readonly window: Interval
   readonly instruments: Instrument[]
+  /** Those that are not listed any more. */
+  readonly unlisted: Instrument[]
 }
 
 export class Settling {
@@ -68,14 +78,16 @@ export class Settling {
   }
 
   /** What ends a settled series: its day's row, once its final values stand. */
-  readonly close = async ({ spec }: Job): Promise<boolean> => {
+  readonly close = async (job: Job): Promise<boolean> => {
     const { store, master } = this.#parts
-    const { symbol, expiry, fromMs, toMs, instruments } = spec
+    const { symbol, expiry, fromMs, toMs, unlisted } = job.spec
     if (symbol === null) return true
     if (await store.hasFinalsDue(symbol, expiry, { fromMs, toMs })) return false
-    if (expiry === null) return true
     const date = istDate(fromMs)
+    if (unlisted.length > 0) this.#sayUnlisted(job, date)
+    if (expiry === null) return true
     const index = master().index(symbol) ?? null
+    const instruments = [...job.spec.instruments, ...(await store.lastListed(unlisted))]
     const minutes = this.#sessionMinutes(instruments, date)
     const ivs = await store.closingIvs(symbol, { fromMs, toMs })
     const iv = (days: number) =>
@@ -85,6 +97,14 @@ export class Settling {
       { iv7d: iv(7), iv30d: iv(30) },
     )
     return true
+  }
+
+  #sayUnlisted(job: Job, date: string): void {
+    const { symbol, expiry, instruments, unlisted } = job.spec
+    const all = instruments.length + unlisted.length
+    job.error = `${unlisted.length} of ${all} instruments were not listed any more and could not be settled; their bars stay as they were`
+    const fields = { date, symbol, expiry, not_listed: unlisted.length, instruments: all }
+    this.#parts.log.warn(fields, 'Not settled: not listed any more')
   }
 
   /** How many bars its instruments were to have, all together. */
@@ -111,7 +131,8 @@ export class Settling {
     const jobs = this.#parts.jobs()
     const names = await store.streamedWithin(moment.window)
     const { instruments, unlisted } = resolve(names, master())
-    const parts = this.#partsOf(moment, instruments, nowMs)
+    const gone = moment.kind === 'settle' ? await store.lastListed(unlisted) : []
+    const parts = this.#partsOf(moment, instruments, gone, nowMs)
     const known = new Set(await store.knownJobs(parts.map(({ id }) => id)))
     const fresh = parts.filter(({ id }) => !known.has(id) && !jobs.has(id))
     for (const { window, ...part } of fresh) {
@@ -131,10 +152,16 @@ export class Settling {
   }
 
   /** The underlying's own part, and one for each expiry; those only whose time has come. */
-  #partsOf(moment: DayMoment, instruments: readonly Instrument[], nowMs: number): Part[] {
+  #partsOf(
+    moment: DayMoment,
+    listed: readonly Instrument[],
+    gone: readonly Instrument[],
+    nowMs: number,
+  ): Part[] {
     const { calendar, isMine } = this.#parts
     const parts = new Map<string, Part>()
-    for (const instrument of instruments) {
+    const isGone = new Set(gone)
+    for (const instrument of [...listed, ...gone]) {
       const { symbol, expiry } = instrument
       const session = sessionOn(instrument, moment.date, calendar)
       if (session === undefined || !isBackfilled(instrument) || !isMine(symbol)) continue
@@ -147,9 +174,12 @@ export class Settling {
       const id = `${moment.kind}-${moment.date}-${symbol}-${expiry ?? 'underlying'}`
       const toMs = moment.kind === 'settle' ? closeMs : openMs + OPENING_MINUTES * MINUTE_MS
       const window = { fromMs: openMs, toMs }
-      const part = parts.get(id) ?? { id, symbol, expiry, window, instruments: [] }
+      const part = parts.get(id) ?? {
+        ...{ id, symbol, expiry, window },
+        ...{ instruments: [], unlisted: [] },
+      }
       parts.set(id, part)
-      part.instruments.push(instrument)
+      part[isGone.has(instrument) ? 'unlisted' : 'instruments'].push(instrument)
     }
     return [...parts.values()]
   }

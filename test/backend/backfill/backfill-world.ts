@@ -126,6 +126,8 @@ export class MemoryStore implements BackfillStore {
   readonly gaps: ClosedGap[] = []
   readonly ended = new Map<string, GapEnd>()
   names: readonly InstrumentName[] = []
+  /** What was ever listed. */
+  everListed: readonly Instrument[] = ALL
 
   async #here<T>(value: () => T): Promise<T> {
     if (this.isAway) throw new StoreAway('the store is away')
@@ -146,6 +148,11 @@ export class MemoryStore implements BackfillStore {
       return [...new Map(streamed.map((name) => [keyOf(name), name])).values()]
     })
   subscribed = () => this.#here(() => this.names)
+  lastListed = (names: readonly InstrumentName[]) =>
+    this.#here(() => {
+      const keys = new Set(names.map(keyOf))
+      return this.everListed.filter((instrument) => keys.has(keyOf(instrument)))
+    })
   saveJobs = (jobs: readonly StoredJob[]) =>
     this.#here(() => {
       for (const job of jobs) this.jobs.set(job.id, structuredClone(job))

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { momentsOf } from '../../../src/backend/backfill/day-moments.ts'
 import { alwaysOpenCalendar, exchangeCalendar } from '../../../src/market/calendar.ts'
+import { InstrumentMaster } from '../../../src/market/instrument-master.ts'
 import { formatIst, MINUTE_MS, msOfIst } from '../../../src/market/ist.ts'
 import { ALL, EXPIRY, FUTURE, NIFTY, OPTIONS } from '../scenario.ts'
 import { MemoryStore, World } from './backfill-world.ts'
@@ -145,6 +146,63 @@ describe('the day', () => {
     await third.pass(10_000, 1_000)
     expect(third.ticker.asked).toEqual([])
     await again.stop()
+  })
+
+  it('of contracts that are gone from the list has its row too, and its job says what it lacks', async () => {
+    const morning = at('09:00', '2026-11-25')
+    const world = streamedWorld(morning, EXPIRY)
+    world.master = new InstrumentMaster([NIFTY])
+    const manager = world.manager()
+    manager.start()
+    await world.pass(10_000, 1_000)
+    expect(world.ticker.asked.map(({ tradingsymbol }) => tradingsymbol)).toEqual([
+      NIFTY.tradingsymbol,
+    ])
+    const { backfills } = await manager.list({ kind: 'settle', limit: 9 })
+    const contracts = OPTIONS.length + 1
+    expect(backfills.find(({ expiry }) => expiry === EXPIRY)).toMatchObject({
+      id: `settle-${EXPIRY}-NIFTY50-${EXPIRY}`,
+      status: 'failed',
+      instruments: contracts,
+      instruments_done: 0,
+      instruments_failed: contracts,
+      error: `${contracts} of ${contracts} instruments were not listed any more and could not be settled; their bars stay as they were`,
+    })
+    expect(backfills.find(({ expiry }) => expiry === null)).toMatchObject({ status: 'done' })
+    expect(world.store.days.map(({ day }) => [day.date, day.expiry, day.minutes])).toEqual([
+      [EXPIRY, EXPIRY, contracts * SESSION_MINUTES],
+    ])
+    expect(world.messages('Not settled: not listed any more')).toHaveLength(1)
+    await manager.stop()
+    // Not again after a restart.
+    const later = streamedWorld(morning + 60_000, EXPIRY, world.store)
+    later.master = world.master
+    const again = later.manager()
+    again.start()
+    await later.pass(10_000, 1_000)
+    expect(later.messages('Not settled: not listed any more')).toEqual([])
+    await again.stop()
+  })
+
+  it('settles what is listed of a series of which a contract is gone', async () => {
+    const world = streamedWorld(at('15:46'))
+    const [gone, ...rest] = OPTIONS
+    world.master = new InstrumentMaster([NIFTY, FUTURE, ...rest])
+    const manager = world.manager()
+    manager.start()
+    await world.pass(20_000, 1_000)
+    const { backfills } = await manager.list({ kind: 'settle', limit: 9 })
+    expect(backfills.find(({ expiry }) => expiry === EXPIRY)).toMatchObject({
+      status: 'done',
+      instruments: OPTIONS.length + 1,
+      instruments_failed: 1,
+      error: expect.stringContaining(`1 of ${OPTIONS.length + 1} instruments`),
+    })
+    expect(world.store.days[0]?.day.minutes).toBe((OPTIONS.length + 1) * SESSION_MINUTES)
+    expect(world.ticker.asked.map(({ tradingsymbol }) => tradingsymbol)).not.toContain(
+      gone?.tradingsymbol,
+    )
+    await manager.stop()
   })
 
   it('of an expiry begins with the contracts that end, before everything that is routine', async () => {
