@@ -128,6 +128,7 @@ describe('history on the running platform', () => {
       const { backfills: jobs } = await backfills('&kind=repair&status=done')
       return gap !== undefined && jobs.length > 0
     }, 120_000)
+    expect(gap?.rows).toBeGreaterThan(0)
     // Whoever was first, the repair or the renewed subscription: no minute is missing any more.
     const { bars } = await get<Bars>(
       `${running.backendUrl}/bars?tradingsymbol=${first.tradingsymbol}&from=2026-01-01`,

@@ -30,7 +30,7 @@ export interface CandleBatch {
   readonly candles: readonly Candle[]
   /** Minutes that the broker is known to have no candle for: flat rows, coverage `none`. */
   readonly none: readonly number[]
-  /** Ids of gaps that count as repaired for this instrument once this is stored. */
+  /** Ids of gaps that may be whole once this is stored, which may hold no minute: those that are become repaired. */
   readonly gaps?: readonly string[]
   /** More of the same series follows within 10 s: finals of its minutes may wait for it. */
   readonly moreFollows: boolean

@@ -242,11 +242,14 @@ await describeStores('candles', (store) => {
     await fill(first, [3, 4])
     await fill(second, [1, 2, 4])
     expect(await status()).toEqual({ status: 'closed', rows: null })
-    await test.write(second, [], { source: 'repair', none: [minute(3)], gaps: ['g1'] })
+    // Whoever fills it: that it is whole is found when somebody asks, with any of its instruments.
+    await test.write(second, [], { none: [minute(3)] })
+    expect(await status()).toEqual({ status: 'closed', rows: null })
+    await test.write(first, [], { source: 'repair', gaps: ['g1'] })
     expect(await status()).toEqual({ status: 'repaired', rows: 8 })
     await test.settled()
     expect((await test.bars(second)).map(({ source }) => source)).toEqual([
-      ...['live', 'repair', 'repair', 'repair', 'repair'],
+      ...['live', 'repair', 'repair', 'backfill', 'repair'],
     ])
     await test.restart()
     await test.settled()
