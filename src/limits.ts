@@ -479,6 +479,8 @@ export const BACKFILL_ASSUMED_RATE = 3
 export const BACKFILL_RATE_PERIOD_MS = 5_000
 /** The measured rate is that of so long; for what of it was not measured stands what the tickers told. */
 export const BACKFILL_RATE_WINDOW_MS = 10_000
+/** So long after an idle queue has begun, answers are not measured. */
+export const BACKFILL_RATE_WARM_UP_MS = 1_000
 /** Days of minutes that can be asked for on demand (the broker's limit for one request). */
 export const BACKFILL_DAYS_MAX = 60
 /** A day is settled when its session has been over for so long (market time). */
@@ -659,6 +661,8 @@ export const STORE_RETENTION_ROWS_PER_STATEMENT = 2_000
 export const STORE_UPKEEP_PERIOD_MS = 300_000
 /** The embedded store is vacuumed so long after the start, and then once a day. */
 export const STORE_VACUUM_FIRST_MS = 600_000
+/** How often it is vacuumed of the newest minutes alone. */
+export const STORE_VACUUM_NEWEST_MS = 60_000
 
 // Verification
 

@@ -1,9 +1,13 @@
 /**
  * How fast histories come in while some wait. The tickers tell what the broker allows; that stands in
- * for whatever of the last seconds was not measured, since the first answers of a busy stretch come
- * slower than all others.
+ * for whatever of the last seconds was not measured. The first answers of a busy stretch say nothing:
+ * they come while hundreds of subscriptions are made.
  */
-import { BACKFILL_ASSUMED_RATE, BACKFILL_RATE_WINDOW_MS } from '../../limits.ts'
+import {
+  BACKFILL_ASSUMED_RATE,
+  BACKFILL_RATE_WARM_UP_MS,
+  BACKFILL_RATE_WINDOW_MS,
+} from '../../limits.ts'
 
 /** Without the tickers' own figure, from so many answers on what was measured counts alone. */
 const ANSWERS_NEEDED = 5
@@ -40,7 +44,8 @@ export class RequestRate {
 
   /** Requests a second. @param nowMs monotonic */
   perSecond(nowMs: number): number {
-    const beginMs = Math.max(this.#begunAtMs ?? nowMs, nowMs - BACKFILL_RATE_WINDOW_MS)
+    const warmAtMs = Math.min(nowMs, (this.#begunAtMs ?? nowMs) + BACKFILL_RATE_WARM_UP_MS)
+    const beginMs = Math.max(warmAtMs, nowMs - BACKFILL_RATE_WINDOW_MS)
     const answers = this.#answeredAtMs.filter((ms) => ms > beginMs).length
     const measuredMs = nowMs - beginMs
     if (this.#told === undefined) {

@@ -77,8 +77,10 @@ describe('the rate of histories', () => {
     expect(rate.perSecond(0)).toBe(9)
     rate.begun(0)
     // The first answers are slow to come.
-    for (const ms of [900, 1_400, 1_800]) rate.answered(ms)
-    expect(rate.perSecond(2_000)).toBeCloseTo((3 + 8 * 9) / 10, 10)
+    rate.answered(900)
+    expect(rate.perSecond(1_000)).toBe(9)
+    for (const ms of [1_400, 1_800]) rate.answered(ms)
+    expect(rate.perSecond(2_000)).toBeCloseTo((2 + 9 * 9) / 10, 10)
     for (let ms = 2_200; ms <= 20_000; ms += 200) rate.answered(ms)
     expect(rate.perSecond(20_000)).toBeCloseTo(5, 0)
     rate.idle()
@@ -98,10 +100,10 @@ describe('the rate of histories', () => {
   it('is what was measured alone where no ticker tells its own', () => {
     const rate = new RequestRate()
     rate.begun(0)
-    for (let i = 1; i <= 4; i++) rate.answered(i * 100)
-    expect(rate.perSecond(400)).toBe(3)
-    rate.answered(500)
-    expect(rate.perSecond(500)).toBeCloseTo(10, 10)
+    for (let i = 1; i <= 14; i++) rate.answered(i * 100)
+    expect(rate.perSecond(1_400)).toBe(3)
+    rate.answered(1_500)
+    expect(rate.perSecond(1_500)).toBeCloseTo(10, 10)
   })
 })
 
