@@ -4,11 +4,11 @@
  * lifecycle events at once are taken. All of it is watched from outside, over REST.
  */
 import { randomBytes } from 'node:crypto'
+import pg from 'pg'
 import type { Backfills } from '../src/contract/api/backfills.ts'
 import type { Gap, Gaps } from '../src/contract/api/gaps.ts'
-import { HISTORY_SETTLE_MS } from '../src/limits.ts'
+import { BACKFILL_AGREE_MS, HISTORY_SETTLE_MS } from '../src/limits.ts'
 import type { Instrument } from '../src/market/instrument.ts'
-import { floorToMinute, MINUTE_MS } from '../src/market/ist.ts'
 import type { BenchContext } from './context.ts'
 import {
   type BrokerAndProgram,
@@ -16,6 +16,7 @@ import {
   withBrokerAndProgram,
 } from './load/broker-and-program.ts'
 import { type Burst, publishBurst, redisUrl } from './load/event-burst.ts'
+import { type Healed, lostSince, untilHealed } from './load/healed.ts'
 import { getJson, postJson } from './load/http.ts'
 import { pause } from './load/loaded-platform.ts'
 import { watchList } from './load/market-load.ts'
@@ -36,8 +37,8 @@ const SYMBOLS = ['NIFTY50', 'BANKNIFTY', 'FINNIFTY', 'MIDCPNIFTY', 'SENSEX']
 const ETA_AFTER_MS = 2_000
 const GAP_INSTRUMENTS = 300
 const GAP_MS = 60_000
-/** Histories under way at once are more than those that are asked for twice. */
-const FEW = 12
+/** A gap begins with the last packets, some seconds before the connection is lost. */
+const BEGUN_BEFORE_MS = 30_000
 const EVENTS = 5_000
 const WITHIN_MS = 120_000
 /** A refused connection is tried again after half a minute at the latest. */
@@ -63,7 +64,7 @@ export async function benchHistory(context: BenchContext): Promise<readonly Resu
   context.say('history: PostgreSQL, three keys')
   const several = await withDatabase(server, (databaseUrl) => {
     const options = { seed: SEED, keys: KEYS, databaseUrl, redis }
-    return onProgram(context, options, (run) => severalKeys(context, run, redis))
+    return onProgram(context, options, (run) => severalKeys(context, run, databaseUrl, redis))
   })
   return [...rows, ...single, ...several]
 }
@@ -135,12 +136,15 @@ async function wholeChain(running: BrokerAndProgram): Promise<{ chainMs: number;
 async function severalKeys(
   context: BenchContext,
   running: BrokerAndProgram,
+  databaseUrl: string,
   redis: Events | undefined,
 ): Promise<readonly ResultRow[]> {
   const watched = await watchWholeList(running)
   context.say('history: repair')
-  const repair = await repairAfterDisconnect(running, watched.instruments)
-  const rows = [listRow(watched.tookMs), etaRow(watched), repairRow(repair)]
+  const repair = await withClient(databaseUrl, (database) =>
+    repairAfterDisconnect(running, watched.instruments, database),
+  )
+  const rows = [listRow(watched.tookMs), etaRow(watched), ...repairRows(repair)]
   if (redis === undefined) return rows
   context.say('history: events')
   const listed = watchList(SEED, EVENTS, Date.now())
@@ -178,43 +182,36 @@ async function watchWholeList(running: BrokerAndProgram): Promise<WatchedList> {
 
 interface Repair {
   readonly instruments: number
-  readonly minutes: number
-  /** From when the broker's candles may be trusted. */
-  readonly tookMs: number
-  /** The same until only the last few were asked for; who did not trade is asked for twice. */
-  readonly askedMs: number
+  readonly healed: Healed
+  /** When the broker's candles may be trusted, and the gaps were repaired, epoch ms. */
+  readonly trustedAtMs: number
+  readonly repairedAtMs: number
   readonly gaps: readonly Gap[]
 }
 
 async function repairAfterDisconnect(
   running: BrokerAndProgram,
   instruments: readonly Instrument[],
+  database: pg.Client,
 ): Promise<Repair> {
   const { backendUrl, exchangeUrl } = running
   await remove(running, instruments.slice(GAP_INSTRUMENTS))
   const fromMs = Date.now()
   await postJson(`${exchangeUrl}/control/faults`, { fault: 'disconnect', duration_ms: GAP_MS })
   await pause(GAP_MS)
-  let askedMs = 0
+  const lost = await until(() => lostSince(database, 'disconnect', fromMs - BEGUN_BEFORE_MS), REPAIR_WITHIN_MS)
+  const healed = await untilHealed(database, lost, SEED, REPAIR_WITHIN_MS)
   const gaps = await until(async () => {
-    // What was under way before ends long before the first minute can be trusted.
-    const { waiting, running: asked } = await queueOf(running)
-    if (waiting + asked >= FEW) askedMs = Date.now()
     const url = `${backendUrl}/gaps?from=${Math.floor(fromMs / 1000)}&limit=20`
     const found = (await getJson<Gaps>(url)).gaps.filter(({ reason }) => reason === 'disconnect')
-    const isOver = found.length > 0 && found.every(({ status }) => ENDED.includes(status))
-    return isOver ? found : undefined
+    return found.every(({ status }) => ENDED.includes(status)) ? found : undefined
   }, REPAIR_WITHIN_MS)
-  const seenMs = Date.now()
-  const repairedMs = Math.max(...gaps.map(({ repaired_at: at }) => (at ? Date.parse(at) : seenMs)))
-  const lastMs = Math.max(...gaps.map((gap) => Date.parse(gap.to ?? '')))
-  const firstMs = Math.min(...gaps.map((gap) => Date.parse(gap.from)))
-  const endMs = floorToMinute(lastMs) + MINUTE_MS
+  const repairedAt = gaps.map(({ repaired_at: at }) => (at ? Date.parse(at) : Infinity))
   return {
     instruments: gaps.reduce((sum, gap) => sum + gap.instruments, 0),
-    minutes: (endMs - floorToMinute(firstMs)) / MINUTE_MS,
-    tookMs: repairedMs - endMs - HISTORY_SETTLE_MS,
-    askedMs: askedMs - endMs - HISTORY_SETTLE_MS,
+    healed,
+    trustedAtMs: lost.endMs + HISTORY_SETTLE_MS,
+    repairedAtMs: Math.max(...repairedAt),
     gaps,
   }
 }
@@ -245,6 +242,16 @@ async function remove(
   const url = `${tickerUrl}/subscriptions?instrument_token=${tokens}`
   const response = await fetch(url, { method: 'DELETE' })
   if (!response.ok) throw new Error(`not removed: ${await response.text()}`)
+}
+
+async function withClient<T>(url: string, use: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    return await use(client)
+  } finally {
+    await client.end()
+  }
 }
 
 async function queueOf({ backendUrl }: BrokerAndProgram): Promise<Backfills['queue']> {
@@ -321,17 +328,41 @@ function etaRow({ toldMs, cameToMs }: WatchedList): ResultRow {
   }
 }
 
-function repairRow({ instruments, minutes, tookMs, askedMs, gaps }: Repair): ResultRow {
-  const what = `${instruments} instruments repaired after ${GAP_MS / 1000} s without connection, ${KEYS} keys, PostgreSQL`
-  const row = boundRow(what, tookMs, (instruments * 1_000) / (KEYS * KEY_RATE))
-  const rows = gaps.reduce((sum, gap) => sum + (gap.rows ?? 0), 0)
+function repairRows({
+  instruments,
+  healed,
+  trustedAtMs,
+  repairedAtMs,
+  gaps,
+}: Repair): readonly ResultRow[] {
+  const what = `${instruments} instruments after ${GAP_MS / 1000} s without connection, ${KEYS} keys, PostgreSQL`
+  const rateMs = (instruments * 1_000) / (KEYS * KEY_RATE)
   const since = `from ${HISTORY_SETTLE_MS / 1000} s after the last minute's end, when the broker's candles can be trusted`
-  const isWhole: Verdict = gaps.every(({ status }) => status === 'repaired') ? 'aim' : 'missed'
-  return {
-    ...row,
-    verdict: worst(isWhole, row.verdict),
-    details: `${row.details}; ${since}; ${minutes} minutes each, ${rows} rows; all but the last few asked for after ${seconds(askedMs)}, who had no trade once more a minute later`,
-  }
+  const traded = boundRow(
+    `${what} → every minute with a trade as the exchange's candle`,
+    healed.tradedAtMs - trustedAtMs,
+    rateMs,
+  )
+  // Who has no later candle is asked once more a minute later.
+  const knownAtMs = Math.max(healed.tradedAtMs, healed.quietAtMs, repairedAtMs)
+  const known = boundRow(
+    `${what} → those without a trade known as such, gaps repaired`,
+    knownAtMs - trustedAtMs,
+    rateMs + BACKFILL_AGREE_MS,
+  )
+  const rows = gaps.reduce((sum, gap) => sum + (gap.rows ?? 0), 0)
+  const isWhole: Verdict =
+    gaps.every(({ status }) => status === 'repaired') && rows === healed.traded + healed.quiet
+      ? 'aim'
+      : 'missed'
+  return [
+    { ...traded, details: `${traded.details}; ${since}; ${healed.traded} minutes` },
+    {
+      ...known,
+      verdict: worst(isWhole, known.verdict),
+      details: `${known.details}, of it ${BACKFILL_AGREE_MS / 1000} s until a second answer counts; ${healed.quiet} minutes; ${rows} in all by the gaps`,
+    },
+  ]
 }
 
 /** Against what the broker's rate allows at best. */
