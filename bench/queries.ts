@@ -1,38 +1,47 @@
 /**
  * What monitoring asks of the stored bars: how fresh they are, how many there are and which are
- * missing, over the option bars of 400 instruments, 375 minutes a day. Days but the last are
- * compressed where there is TimescaleDB; its engine here is the one of the tests, in WebAssembly and
- * in memory, which tells how the figures relate and not how fast a server is.
+ * missing, over the option bars of 400 instruments, 375 minutes a day, 60 days.
  *
- * Days are filled at once by SQL, without the indexes that can be made afterwards; a store that is not
- * full after some minutes is asked with the days that it has, and the table says how many.
+ * The state is that of a running platform: rows lie in the order of their time; the days before today
+ * are vacuumed and, where there is TimescaleDB, compressed; today's rows are neither, save where the
+ * embedded store vacuums its newest minutes by itself. TimescaleDB's engine here is the one of the
+ * tests, in WebAssembly and in memory: a server is faster.
+ *
+ * Days are filled by SQL, a day a statement, without the indexes that can be made afterwards; a store
+ * that is not full in time is asked with the days that it has, and the table says how many.
  */
 import type pg from 'pg'
 import { systemClock } from '../src/kit/clock.ts'
-import { DAY_MS, MINUTE_MS } from '../src/market/ist.ts'
+import { DAY_MS, istDate, MINUTE_MS, startOfDateMs } from '../src/market/ist.ts'
 import { instantText } from '../src/postgres/array-literal.ts'
 import { openStore, type Store, type StoreTarget } from '../src/postgres/connection.ts'
 import { openEmbedded } from '../src/postgres/embedded/open-embedded.ts'
 import { migrate } from '../src/postgres/migrate.ts'
+import { MINUTE_TABLES } from '../src/postgres/minute-tables.ts'
 import { adoptTimescale } from '../src/postgres/timescale/adopt-timescale.ts'
 import { openTimescale } from '../test/postgres/timescale/timescale-store.ts'
 import type { BenchContext } from './context.ts'
 import { complaints } from './load/complaints.ts'
+import { machineCpuSeconds } from './load/process-cpu.ts'
 import { serverUrl, withDatabase, withFolder } from './load/scratch.ts'
 import { atMost, ms, type ResultRow } from './report.ts'
 
-const LAST_DAY_MS = Date.parse('2026-11-20T09:15:00+05:30')
 const DAYS = 60
 const INSTRUMENTS = 400
 const MINUTES = 375
-const TIMES = 7
+const TIMES = 21
 const MUST_MS = 100
-const FILL_WITHIN_MS = 240_000
+const FILL_WITHIN_MS = 900_000
 
-const WINDOW = "bucket_time >= '2026-11-20 10:00+05:30' AND bucket_time < '2026-11-20 12:00+05:30'"
+/** The last day is today, since freshness is asked of what is being written. */
+const LAST_DAY_MS = startOfDateMs(istDate(systemClock.nowMs())) + (9 * 60 + 15) * MINUTE_MS
+const FROM = instantText(LAST_DAY_MS + 45 * MINUTE_MS)
+const TO = instantText(LAST_DAY_MS + 165 * MINUTE_MS)
+const WINDOW = `bucket_time >= '${FROM}' AND bucket_time < '${TO}'`
 
 const QUERIES: Readonly<Record<string, string>> = {
   freshness: 'SELECT * FROM freshness',
+  'of one symbol': `SELECT max(bucket_time) FROM fo_option_strike_bars WHERE symbol = 'NIFTY'`,
   coverage: `SELECT symbol, count(*) FROM fo_option_strike_bars WHERE ${WINDOW} GROUP BY symbol`,
   gaps: `SELECT bucket_time, count(DISTINCT tradingsymbol) FROM fo_option_strike_bars
     WHERE ${WINDOW} GROUP BY bucket_time`,
@@ -42,19 +51,17 @@ export async function benchQueries(context: BenchContext): Promise<readonly Resu
   const rows: ResultRow[] = []
   const server = await serverUrl()
   if (server !== undefined) {
-    const measure = (url: string) =>
-      measureStore(context, 'PostgreSQL', { kind: 'url', url }, MUST_MS)
+    const measure = (url: string) => measureStore(context, 'PostgreSQL', { kind: 'url', url })
     rows.push(await withDatabase(server, measure))
   }
   rows.push(
     await withFolder(async (dataDir) => {
       const store = await openEmbedded({ dataDir, clock: systemClock, log: complaints })
-      return measureStore(context, 'embedded', { kind: 'embedded', store }, MUST_MS)
+      return measureStore(context, 'embedded', { kind: 'embedded', store })
     }),
   )
   const store = await openTimescale()
-  const name = 'TimescaleDB in WebAssembly'
-  rows.push(await measureStore(context, name, { kind: 'embedded', store }, undefined))
+  rows.push(await measureStore(context, 'TimescaleDB in WebAssembly', { kind: 'embedded', store }))
   return rows
 }
 
@@ -62,31 +69,43 @@ async function measureStore(
   context: BenchContext,
   name: string,
   target: StoreTarget,
-  mustMs: number | undefined,
 ): Promise<ResultRow> {
   const store = openStore(target, { applicationName: 'fostream bench', log: complaints })
   try {
     context.say(`queries: ${name}`)
     // A short run stores fewer days rather than asking for less long.
     const { days, minuteMs } = await prepare(store, context.seconds(DAYS))
-    const medians: [string, number][] = []
+    const machine = machineLoad()
+    const taken: [string, readonly number[]][] = []
     for (const [query, sql] of Object.entries(QUERIES)) {
-      medians.push([query, await medianMs(store.pool, sql)])
+      taken.push([query, await timesOf(store.pool, sql)])
     }
-    const measured = medians.map(([query, median]) => `${query} ${ms(median)}`).join(', ')
+    const busy = machine()
+    const measured = taken
+      .map(([query, times]) => `${query} ${ms(median(times))} (${ms(times.at(-1) ?? null)})`)
+      .join(', ')
     context.say(`queries: ${name}, ${days} days: ${measured}`)
-    const slowest = Math.max(...medians.map(([, median]) => median))
+    const slowest = Math.max(...taken.map(([, times]) => median(times)))
     return {
       bench: 'queries',
       what: `freshness, coverage and gaps over ${days} days of ${INSTRUMENTS} options, ${name}`,
       measured,
-      must: mustMs === undefined ? '' : `each < ${mustMs} ms`,
+      must: `each < ${MUST_MS} ms`,
       aim: '',
-      verdict: mustMs === undefined ? 'none' : atMost(slowest, mustMs, 0),
-      details: `${(days * INSTRUMENTS * MINUTES).toLocaleString('en')} rows; medians of ${TIMES}; a minute of them is inserted in ${ms(minuteMs)}`,
+      verdict: atMost(slowest, MUST_MS, 0),
+      details: `${(days * INSTRUMENTS * MINUTES).toLocaleString('en')} rows; medians of ${TIMES} and, in brackets, the longest; a minute of them is inserted in ${ms(minuteMs)}; machine meanwhile ${busy}`,
     }
   } finally {
     await store.close()
+  }
+}
+
+/** How many cores' worth all programs together use from now on; one is the query's own. */
+function machineLoad(): () => string {
+  const [fromMs, from] = [systemClock.elapsedMs(), machineCpuSeconds()]
+  return () => {
+    const seconds = (systemClock.elapsedMs() - fromMs) / 1000
+    return `${Math.round(((machineCpuSeconds() - from) / seconds) * 100)} % of a core`
   }
 }
 
@@ -96,24 +115,25 @@ interface Prepared {
   readonly minuteMs: number
 }
 
-/** Fills the newest `days` days, or as many as there is time for. */
+/** Fills the days before today, oldest first, as many as there is time for, and then today. */
 async function prepare(store: Store, days: number): Promise<Prepared> {
   const client = await store.connectForUpkeep()
   await migrate(client)
   const isTimescale = await adoptTimescale(store, complaints)
   const fromMs = systemClock.elapsedMs()
   const indexes = await dropIndexes(client)
-  let filled = 0
-  // The last day first: the others are behind it, and may be fewer.
+  let filled = 1
   while (filled < days && systemClock.elapsedMs() - fromMs < FILL_WITHIN_MS) {
-    const openMs = LAST_DAY_MS - filled * DAY_MS
-    await client.query(FILL, [instantText(openMs), MINUTES])
-    if (isTimescale && filled > 0) await client.query(COMPRESS, [instantText(openMs)])
+    const openMs = LAST_DAY_MS - (days - filled) * DAY_MS
+    await fill(client, openMs, MINUTES)
+    if (isTimescale) await compress(client, openMs)
     filled++
   }
   for (const index of indexes) await client.query(index)
+  for (const { name } of MINUTE_TABLES) await client.query(`VACUUM ANALYZE ${name}`)
+  await fill(client, LAST_DAY_MS, MINUTES)
   const minuteMs = await insertMinutes(client)
-  await client.query(`VACUUM ANALYZE ${TABLE}`)
+  await store.maintainNewest()
   await client.end()
   return { days: filled, minuteMs }
 }
@@ -128,38 +148,48 @@ async function dropIndexes(client: pg.Client): Promise<readonly string[]> {
   return rows.map(({ make }) => make)
 }
 
+async function compress(client: pg.Client, openMs: number): Promise<void> {
+  for (const { name } of MINUTE_TABLES) {
+    await client.query(COMPRESS, [name, instantText(openMs)])
+  }
+}
+
 /** Minutes behind the last one of the session, as they would come live; the median. */
 async function insertMinutes(client: pg.Client): Promise<number> {
   const taken: number[] = []
   for (let i = 0; i < TIMES; i++) {
-    const minuteMs = LAST_DAY_MS + (MINUTES + i) * MINUTE_MS
     const fromMs = systemClock.elapsedMs()
-    await client.query(FILL, [instantText(minuteMs), 1])
+    await client.query(FILL, [instantText(LAST_DAY_MS + (MINUTES + i) * MINUTE_MS), 1])
     taken.push(systemClock.elapsedMs() - fromMs)
   }
-  return median(taken)
+  return median(taken.sort((a, b) => a - b))
 }
 
-async function medianMs(pool: pg.Pool, sql: string): Promise<number> {
+/** In order, the shortest first. */
+async function timesOf(pool: pg.Pool, sql: string): Promise<readonly number[]> {
   const taken: number[] = []
   for (let i = 0; i < TIMES; i++) {
     const fromMs = systemClock.elapsedMs()
     await pool.query(sql)
     taken.push(systemClock.elapsedMs() - fromMs)
   }
-  return median(taken)
+  return taken.sort((a, b) => a - b)
 }
 
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[(values.length - 1) / 2] ?? Number.NaN
+function median(inOrder: readonly number[]): number {
+  return inOrder[(inOrder.length - 1) / 2] ?? Number.NaN
+}
+
+async function fill(client: pg.Client, openMs: number, minutes: number): Promise<void> {
+  for (const sql of [FILL, ...FILL_OTHERS]) await client.query(sql, [instantText(openMs), minutes])
 }
 
 const TABLE = 'fo_option_strike_bars'
 
 const COMPRESS = `
   SELECT compress_chunk(chunk, if_not_compressed => true)
-  FROM show_chunks('${TABLE}', older_than => $1::timestamptz + interval '1 day',
-    newer_than => $1::timestamptz - interval '1 day') AS chunk`
+  FROM show_chunks($1::regclass, older_than => $2::timestamptz + interval '1 day',
+    newer_than => $2::timestamptz - interval '1 day') AS chunk`
 
 const FILL = `
   INSERT INTO ${TABLE}
@@ -174,3 +204,21 @@ const FILL = `
     LATERAL (SELECT (ARRAY['NIFTY', 'BANKNIFTY', 'FINNIFTY', 'SENSEX'])[1 + i % 4] AS symbol,
       20000 + 50 * (i / 8) AS strike,
       CASE WHEN i % 8 < 4 THEN 'CE' ELSE 'PE' END AS option_type) AS contract`
+
+const SYMBOLS = `unnest(ARRAY['NIFTY', 'BANKNIFTY', 'FINNIFTY', 'SENSEX']) AS symbol`
+const OPENING = `$1::timestamptz + minute * interval '1 minute'`
+const EVERY_MINUTE = 'generate_series(0, $2::int - 1) AS minute'
+
+/** One series a symbol, and one strike of it: freshness looks at the newest row alone. */
+const FILL_OTHERS = [
+  `INSERT INTO minute_bars (exchange, symbol, time, open, high, low, close, updated_at, tick_count, complete, source)
+   SELECT 'NSE', symbol, ${OPENING}, 100, 101, 99, 100.5, now(), 60, true, 'live' FROM ${EVERY_MINUTE}, ${SYMBOLS}`,
+  `INSERT INTO futures_bars
+     (tradingsymbol, symbol, expiry, time, instrument_token, close, updated_at, tick_count, complete, source)
+   SELECT symbol || '26DECFUT', symbol, '2026-12-29', ${OPENING}, 1, 100.5, now(), 60, true, 'live'
+   FROM ${EVERY_MINUTE}, ${SYMBOLS}`,
+  `INSERT INTO fo_expiry_metrics (symbol, expiry, bucket_time, spot, pcr_oi, max_pain, updated_at)
+   SELECT symbol, '2026-12-29', ${OPENING}, 24500, 0.9, 24500, now() FROM ${EVERY_MINUTE}, ${SYMBOLS}`,
+  `INSERT INTO fo_strike_distribution (symbol, expiry, strike, bucket_time, call_oi, put_oi, updated_at)
+   SELECT symbol, '2026-12-29', 24500, ${OPENING}, 1000, 1000, now() FROM ${EVERY_MINUTE}, ${SYMBOLS}`,
+]

@@ -3,7 +3,12 @@ import type { Config } from '../config.ts'
 import type { Clock } from '../kit/clock.ts'
 import type { Log } from '../kit/log.ts'
 import type { Releasers } from '../kit/releasers.ts'
-import { STORE_RETRY_MAX_MS, STORE_UPKEEP_PERIOD_MS, STORE_VACUUM_FIRST_MS } from '../limits.ts'
+import {
+  STORE_RETRY_MAX_MS,
+  STORE_UPKEEP_PERIOD_MS,
+  STORE_VACUUM_FIRST_MS,
+  STORE_VACUUM_NEWEST_MS,
+} from '../limits.ts'
 import { DAY_MS } from '../market/ist.ts'
 import { classify } from '../postgres/classify-error.ts'
 import { openStore, type Store, type StoreTarget } from '../postgres/connection.ts'
@@ -58,31 +63,42 @@ export function openOutsideStore(
 
 /**
  * Looks after the store from time to time: old bars go, TimescaleDB's aggregates are refreshed and its
- * settled days compressed; the embedded engine, which has nobody else for it, is vacuumed once a day.
+ * settled days compressed; the embedded engine, which has nobody else for it, is vacuumed once a day,
+ * and of its newest minutes all the time.
  * Returns how to stop.
  */
 export function keepStore(store: Store, { backend }: Config, clock: Clock, log: Log): () => void {
   const upkeep = new BarUpkeep(store.upkeep, { retentionDays: backend.retentionDays, log })
   const failed = (err: unknown) => log.error({ err }, 'Store upkeep failed')
-  let isRunning = false
-  const endBars = clock.every(STORE_UPKEEP_PERIOD_MS, () => {
-    if (isRunning) return
-    isRunning = true
-    upkeep
-      .run(clock.nowMs())
-      .catch(failed)
-      .finally(() => {
-        isRunning = false
-      })
-  })
+  const endBars = clock.every(
+    STORE_UPKEEP_PERIOD_MS,
+    oneAtATime(() => upkeep.run(clock.nowMs()).catch(failed)),
+  )
+  const endNewest = clock.every(
+    STORE_VACUUM_NEWEST_MS,
+    oneAtATime(() => store.maintainNewest().catch(failed)),
+  )
   const vacuum = () => void store.maintain().catch(failed)
   // Also where it never runs for a whole day: what has not changed since the last time costs nothing.
   const endFirst = clock.after(STORE_VACUUM_FIRST_MS, vacuum)
   const endVacuum = clock.every(DAY_MS, vacuum)
   return () => {
     endBars()
+    endNewest()
     endFirst()
     endVacuum()
+  }
+}
+
+/** Leaves a call out while the one before still runs. */
+function oneAtATime(run: () => Promise<void>): () => void {
+  let isRunning = false
+  return () => {
+    if (isRunning) return
+    isRunning = true
+    void run().finally(() => {
+      isRunning = false
+    })
   }
 }
 

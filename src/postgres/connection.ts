@@ -17,7 +17,7 @@ import {
   STORE_UPKEEP_TIMEOUT_MS,
 } from '../limits.ts'
 import type { EmbeddedStore } from './embedded/open-embedded.ts'
-import { vacuumTables } from './maintain.ts'
+import { vacuumNewMinutes, vacuumTables } from './maintain.ts'
 import { STORE_TIME_ZONE } from './time-zone.ts'
 import { valueTypes } from './value-types.ts'
 
@@ -53,11 +53,18 @@ export interface Store {
   readonly upkeep: pg.Pool
   /** Where the store is, for people; no password. */
   describe(): string
+  /** The most statements that one connection ever had waiting in the embedded engine; undefined on a server. */
+  jobsHighWater(): number | undefined
   /**
    * Vacuums and analyses every table of the embedded store, which nobody else does; it may keep the
    * engine for seconds at a time. Once a day, after the close. On a server nothing is to be done.
    */
   maintain(): Promise<void>
+  /**
+   * Vacuums what the embedded store's tables of minutes have got since the last time: some 10 ms of the
+   * engine a table when done every minute. On a server nothing is to be done.
+   */
+  maintainNewest(): Promise<void>
   /** Closes the pool and the embedded engine; connections from `connect` are their users' to end. */
   close(): Promise<void>
 }
@@ -78,8 +85,12 @@ export function openStore(target: StoreTarget, options: StoreOptions): Store {
     connect: () => connect(config, options),
     connectForUpkeep: () => connect(upkeepConfig, options),
     describe: () => describe(target),
+    jobsHighWater: () => (target.kind === 'embedded' ? target.store.jobsHighWater : undefined),
     maintain: async () => {
       if (target.kind === 'embedded') await vacuumTables(upkeep)
+    },
+    maintainNewest: async () => {
+      if (target.kind === 'embedded') await vacuumNewMinutes(upkeep)
     },
     close: async () => {
       await Promise.all([pool.end(), upkeep.end()])

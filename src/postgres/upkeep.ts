@@ -55,6 +55,7 @@ export class BarUpkeep {
   }
 
   async #drop(beforeMs: number, hypertables: ReadonlySet<string>): Promise<void> {
+    let isLess = false
     for (const table of MINUTE_TABLES) {
       const dropped = hypertables.has(table.name)
         ? { chunks: await this.#dropChunks(table, beforeMs) }
@@ -62,8 +63,10 @@ export class BarUpkeep {
       if (Object.values(dropped).some((count) => count > 0)) {
         const before = instantText(beforeMs)
         this.#log.info({ table: table.name, before, ...dropped }, 'Bars older than asked dropped')
+        isLess = true
       }
     }
+    if (isLess) await this.#database.query(FORGET_SYMBOLS)
   }
 
   async #dropChunks({ name }: MinuteTable, beforeMs: number): Promise<number> {
@@ -122,6 +125,12 @@ export class BarUpkeep {
 function keptFromMs(todayMs: number, days: number): number {
   return Math.floor((todayMs - days * DAY_MS) / DAY_MS) * DAY_MS
 }
+
+/** A name without rows costs the view `freshness` a look at every day. */
+const FORGET_SYMBOLS = `
+  DELETE FROM bar_symbols AS s
+  WHERE NOT EXISTS (
+    SELECT FROM freshness AS f WHERE f.table_name = s.table_name AND f.symbol = s.symbol)`
 
 const HAS_TIMESCALE = "SELECT FROM pg_extension WHERE extname = 'timescaledb'"
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { classify } from '../../src/postgres/classify-error.ts'
 import { openStore } from '../../src/postgres/connection.ts'
+import { migrate } from '../../src/postgres/migrate.ts'
 import { postgresUrl } from '../services.ts'
 import { describeStores } from './stores.ts'
 
@@ -51,6 +52,27 @@ await describeStores('maintenance', (store) => {
     expect(await analysed()).toBe(-1)
     await maintain()
     expect(await analysed()).toBe(kind === 'embedded' ? 1000 : -1)
+  })
+
+  it('lets new minutes of the embedded store be read from their index, and leaves a server to itself', async () => {
+    const { pool, kind, maintainNewest } = store()
+    const client = await store().connect()
+    await migrate(client)
+    await client.end()
+    await pool.query(
+      `INSERT INTO minute_bars (exchange, symbol, time, updated_at, tick_count, source)
+       SELECT 'NSE', 'NIFTY 50', '2026-11-20 09:15+05:30'::timestamptz + n * interval '1 minute', now(), 1, 'live'
+       FROM generate_series(0, 374) AS n`,
+    )
+    const visible = async () => {
+      const { rows } = await pool.query(
+        "SELECT relpages = relallvisible AND relpages > 0 AS all FROM pg_class WHERE relname = 'minute_bars'",
+      )
+      return rows[0].all
+    }
+    expect(await visible()).toBe(false)
+    await maintainNewest()
+    expect(await visible()).toBe(kind === 'embedded')
   })
 })
 

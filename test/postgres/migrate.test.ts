@@ -42,6 +42,7 @@ await describeStores('the schema', (store) => {
     expect(first.version).toBe(first.applied.length)
     expect(await tables()).toEqual([
       'backfill_jobs',
+      'bar_symbols',
       'coverage',
       'day_open_interest',
       'dead_letters',

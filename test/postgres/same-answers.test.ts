@@ -160,6 +160,21 @@ await describeStores(
         { n: 3 * (375 + 90) },
       ])
       expect(await rows("SELECT FROM freshness WHERE symbol = 'QUIET'")).toEqual([])
+      expect(await rows("SELECT FROM bar_symbols WHERE symbol = 'QUIET'")).toEqual([])
+    })
+
+    it('are as fresh as the first row of a symbol that was gone, however old, and lose that again', async () => {
+      const newest = `SELECT table_name, newest FROM freshness WHERE symbol = 'QUIET' ORDER BY 1`
+      await store().pool.query(
+        `INSERT INTO futures_bars
+           (tradingsymbol, symbol, expiry, time, instrument_token, updated_at, tick_count, source)
+         VALUES ('QUIET26NOVFUT', 'QUIET', '2026-11-24', '2026-08-03 09:15+05:30', 7, now(), 1, 'backfill')`,
+      )
+      expect(await rows(newest)).toEqual([
+        { table_name: 'futures_bars', newest: at('2026-08-03T09:15:00') },
+      ])
+      await store().pool.query("DELETE FROM futures_bars WHERE symbol = 'QUIET'")
+      expect(await rows(newest)).toEqual([])
     })
   },
   { isForTimescale: true },
