@@ -78,6 +78,11 @@ export interface ApiParts {
 export async function startApiRole(parts: ApiParts): Promise<BackendApi> {
   const { config, ingest, store, calendar, shared, listener, logHead, clock, log, releasers } =
     parts
+  shared.metrics.gauge(
+    'fostream_store_jobs_high_water',
+    'Most statements that one connection ever had waiting in the embedded store.',
+    () => store.jobsHighWater(),
+  )
   const api = await startBackendApi({
     host: config.bindHost,
     port: config.backend.port,

@@ -6,6 +6,7 @@ import type { Config } from '../config.ts'
 import { channelsOf } from '../contract/channels.ts'
 import type { Clock } from '../kit/clock.ts'
 import type { Log } from '../kit/log.ts'
+import type { Metrics } from '../kit/metrics.ts'
 import type { Releasers } from '../kit/releasers.ts'
 import { PUBSUB_MASTER_PERIOD_MS } from '../limits.ts'
 import { InstrumentMaster } from '../market/instrument-master.ts'
@@ -16,13 +17,14 @@ export interface PubsubParts {
   readonly config: Config
   readonly chains: LiveChains
   readonly logs: LogSet
+  readonly metrics: Metrics
   readonly clock: Clock
   readonly log: Log
   readonly releasers: Releasers
 }
 
 export function startPubsub(parts: PubsubParts): void {
-  const { config, chains, logs, clock, log, releasers } = parts
+  const { config, chains, logs, metrics, clock, log, releasers } = parts
   const { url, channelPrefix } = config.redis
   if (url === undefined) throw new StartError('TICK_SOURCE=pubsub reads Redis; set REDIS_URL.')
   const ticks = new PubsubLog({
@@ -33,6 +35,11 @@ export function startPubsub(parts: PubsubParts): void {
     clock,
     log,
   })
+  metrics.gauge(
+    'fostream_pubsub_high_water_bytes',
+    'Most bytes that ever waited for their commit, of the fullest partition.',
+    () => ticks.highWaterBytes,
+  )
   const stopListing = clock.every(PUBSUB_MASTER_PERIOD_MS, () => listTold(ticks, chains))
   logs.add(ticks)
   const subscriber = new ChannelSubscriber({

@@ -79,7 +79,8 @@ export async function runBackend(
     listener.start()
     auto?.start()
     if (config.backend.tickSource === 'pubsub') {
-      startPubsub({ config, chains: ingest.chains, logs, clock, log, releasers })
+      const { chains } = ingest
+      startPubsub({ config, chains, logs, metrics: common.metrics, clock, log, releasers })
       return
     }
     await firstMaster(lookForMaster, ingest.chains, clock, stopping)

@@ -40,6 +40,7 @@ export class RedisBus implements Bus {
   readonly #onUp = new Set<() => void>()
   #link: LinkState
   #sendingBytes = 0
+  #highWaterBytes = 0
   #dropped = 0
 
   constructor({ url, clock, log, random }: RedisBusOptions) {
@@ -70,6 +71,10 @@ export class RedisBus implements Bus {
     return this.#dropped
   }
 
+  get highWaterBytes(): number {
+    return this.#highWaterBytes
+  }
+
   async publish(messages: readonly BusMessage[]): Promise<void> {
     const failures = await this.#publish(messages)
     if (failures[0] !== undefined) throw failures[0]
@@ -82,6 +87,7 @@ export class RedisBus implements Bus {
       return false
     }
     this.#sendingBytes += bytes
+    this.#highWaterBytes = Math.max(this.#highWaterBytes, this.#sendingBytes)
     void this.#publish(messages).then((failures) => {
       this.#sendingBytes -= bytes
       this.#dropped += failures.length

@@ -121,6 +121,8 @@ export interface Bus {
   readonly error: string | null
   /** Messages of `send` that were refused, or of which nobody can say that the server took them. */
   readonly dropped: number
+  /** The most that ever waited for the server's answer to `send`. */
+  readonly highWaterBytes: number
   /**
    * Hands messages over in order. Resolves when the server has taken them all; rejects, with a `code`,
    * where that is not known, and then any of them may have arrived. For what must not be lost: the

@@ -71,6 +71,11 @@ export class TickerBus {
       'Messages for the tick channels that did not reach Redis.',
       () => bus.dropped,
     )
+    metrics.gauge(
+      'fostream_bus_high_water_bytes',
+      'Most bytes of ticks that ever waited for Redis to take them.',
+      () => bus.highWaterBytes,
+    )
     this.#events.describe(metrics)
   }
 }

@@ -167,7 +167,8 @@ export class TickerState implements StatusSource {
   }
 
   describe(metrics: Metrics): void {
-    const { feed, subscriptions } = this.#deps
+    const { feed, requests, subscriptions } = this.#deps
+    requests.describe(metrics)
     metrics.gauges('fostream_ticks_total', 'Packets, by what became of them.', 'stage', () =>
       Object.entries(feed.totals),
     )

@@ -97,6 +97,7 @@ describe.skipIf(!hasRedisServer)('a server of its own', () => {
     let taken = 0
     while (bus.send(group)) taken += group.length * text.length
     expect(taken).toBe(BUS_SENDING_MAX_BYTES)
+    expect(bus.highWaterBytes).toBe(BUS_SENDING_MAX_BYTES)
     await expect(bus.publish([{ channel: 'c', text: 'unknown' }])).rejects.toMatchObject({
       code: 'away',
     })

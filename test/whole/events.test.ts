@@ -97,6 +97,8 @@ describe.skipIf(!hasRedisServer)('lifecycle events on the running platform', () 
     expect(page).toMatch(/^fostream_listener_running 1$/m)
     expect(page).toMatch(/^fostream_redis_up 1$/m)
     expect(page).toMatch(/^fostream_database_up 1$/m)
+    expect(page).toMatch(/^fostream_store_jobs_high_water [1-9]/m)
+    expect(page).toMatch(/^fostream_api_reads_high_water \d/m)
     expect(page).toMatch(/^fostream_event_latency_seconds_count [1-9]/m)
   })
 

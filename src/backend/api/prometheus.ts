@@ -13,6 +13,8 @@ export interface ScrapedFigures {
   /** undefined while it was not asked yet. */
   readonly databaseUp: () => boolean | undefined
   readonly streamClients: () => number
+  /** Most reads of the store that ever waited. */
+  readonly readsHighWater: () => number
 }
 
 /** The Prometheus page; what needs asking is asked by the caller before. */
@@ -20,7 +22,7 @@ export type Scrape = () => Promise<string>
 
 /** Registers the figures; `metrics` may hold those of other roles of the process too. */
 export function scraper(metrics: Metrics, figures: ScrapedFigures): Scrape {
-  const { ingest, ledger, gapsOpen, databaseUp, streamClients } = figures
+  const { ingest, ledger, gapsOpen, databaseUp, streamClients, readsHighWater } = figures
   const ticks = metrics.counters(
     'fostream_ticks_total',
     'Records of the log, by what became of them: read (folded or applied), skipped (known already), late, ahead, unknown_token, dead_letter.',
@@ -54,6 +56,11 @@ export function scraper(metrics: Metrics, figures: ScrapedFigures): Scrape {
     'fostream_candle_writes_high_water',
     'Most writes of candles and snapshots that ever waited, of the fullest partition.',
     () => Math.max(0, ...ingest.writers.map(({ writes }) => writes.highWater)),
+  )
+  metrics.gauge(
+    'fostream_api_reads_high_water',
+    'Most requests that ever waited to read the store.',
+    readsHighWater,
   )
   metrics.gauge('fostream_stream_clients', 'Open live streams.', streamClients)
   return async () => {

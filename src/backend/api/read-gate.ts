@@ -13,10 +13,16 @@ export class ReadGate {
   readonly #log: Pick<Log, 'warn'>
   readonly #waiting: (() => void)[] = []
   #running = 0
+  #highWater = 0
 
   constructor(clock: Clock, log: Pick<Log, 'warn'>) {
     this.#clock = clock
     this.#log = log
+  }
+
+  /** The most reads that ever waited. */
+  get highWater(): number {
+    return this.#highWater
   }
 
   /** Throws ApiError: `unavailable` where the store fails or too many wait, `timeout` where it is slow. */
@@ -38,7 +44,9 @@ export class ReadGate {
       if (this.#waiting.length >= API_READS_WAITING) {
         throw unavailable('Too many requests wait for the store; try again later.')
       }
-      return new Promise((resolve) => this.#waiting.push(resolve))
+      return new Promise((resolve) => {
+        this.#highWater = Math.max(this.#highWater, this.#waiting.push(resolve))
+      })
     }
     this.#running++
   }

@@ -174,6 +174,7 @@ export async function startBackendApi(options: BackendApiOptions): Promise<Backe
     gapsOpen: () => status.gapsOpen(),
     databaseUp: () => probe.last && probe.last.store.status === 'up',
     streamClients: () => hub.clients,
+    readsHighWater: () => gate.highWater,
   })
 
   const app = await createApp(options)

@@ -46,6 +46,7 @@ export class MemoryLog {
   #oldest: Position = { epoch: 0, sequence: 0 }
   #newest: Position = { epoch: 0, sequence: 0 }
   #bytes = 0
+  #highWaterBytes = 0
   #connection = 0
   #ordinal = 0
   #firstOrdinal = 1
@@ -67,6 +68,11 @@ export class MemoryLog {
     return this.#bytes
   }
 
+  /** The most that ever was, with what was not readable yet. */
+  get highWaterBytes(): number {
+    return this.#highWaterBytes
+  }
+
   /** Each opening of the connection has a number of its own in the books. */
   set connection(connection: number) {
     this.flush(0)
@@ -85,6 +91,7 @@ export class MemoryLog {
     }
     this.#announce(instrument)
     this.#builder.addTick({ ...tick, connection: this.#connection })
+    this.#highWaterBytes = Math.max(this.#highWaterBytes, this.#bytes + this.#builder.byteLength)
     this.#journaled++
     if (this.#builder.byteLength >= PUBSUB_BATCH_MAX_BYTES) this.flush(tick.marketTimeMs)
     return true

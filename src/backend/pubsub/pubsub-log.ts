@@ -106,6 +106,11 @@ export class PubsubLog implements TickLog {
     return this.#partitions.reduce((sum, { retainedBytes }) => sum + retainedBytes, 0)
   }
 
+  /** The most that any partition ever held. */
+  get highWaterBytes(): number {
+    return Math.max(0, ...this.#partitions.map(({ highWaterBytes }) => highWaterBytes))
+  }
+
   head(partition: number): Position | undefined {
     return this.#partitions[partition]?.newest
   }

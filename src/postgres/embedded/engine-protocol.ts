@@ -13,8 +13,10 @@ export const ACTIVITY = {
   statements: 0,
   /** 1 while the statement is that of a program which is not ours. */
   isOutside: 1,
+  /** The most statements that one client ever had waiting. */
+  jobsHighWater: 2,
 } as const
-export const ACTIVITY_BYTES = 8
+export const ACTIVITY_BYTES = 12
 
 /** Of a program that is not ours: one Int32, bytes sent to it that have not left this process yet. */
 export type Unread = SharedArrayBuffer

@@ -65,6 +65,11 @@ export class EngineThread {
     })
   }
 
+  /** The most statements that one client ever had waiting. */
+  get jobsHighWater(): number {
+    return Atomics.load(this.#activity, ACTIVITY.jobsHighWater)
+  }
+
   /** A new client's end of its connection; `unread` where the client is a program that is not ours. */
   connect(unread?: Unread): MessagePort {
     const { port1, port2 } = new MessageChannel()

@@ -25,7 +25,8 @@ invariant(main !== null, 'engine-worker runs in a worker thread')
 
 const { folder, activity } = workerData as EngineData
 const engine = await PgliteEngine.open(folder)
-const gateway = new Gateway(watched(engine, new Int32Array(activity)), systemClock)
+const figures = new Int32Array(activity)
+const gateway = new Gateway(watched(engine, figures), systemClock)
 const stopHousekeeping = systemClock.every(EMBEDDED_CHECKPOINT_PERIOD_MS, () => {
   if (gateway.isFree) engine.checkpointIfDue()
 })
@@ -39,7 +40,10 @@ say(main, { kind: 'ready' })
 function connect(port: MessagePort, unread: Unread | undefined): void {
   const sink = unread === undefined ? ownSink(port) : outsideSink(port, new Int32Array(unread))
   const client = gateway.connect(sink, { isOutside: unread !== undefined })
-  port.on('message', (chunk: Uint8Array) => client.receive(chunk))
+  port.on('message', (chunk: Uint8Array) => {
+    client.receive(chunk)
+    Atomics.store(figures, ACTIVITY.jobsHighWater, gateway.jobsHighWater)
+  })
   port.on('close', () => client.gone())
 }
 

@@ -116,10 +116,16 @@ export class Gateway {
   #cancelNextDrain: (() => void) | undefined
   #cancelIdleTimer: (() => void) | undefined
   #clientsSeen = 0
+  #jobsHighWater = 0
 
   constructor(engine: Engine, clock: Clock) {
     this.#engine = engine
     this.#clock = clock
+  }
+
+  /** The most statements that one client ever had waiting. */
+  get jobsHighWater(): number {
+    return this.#jobsHighWater
   }
 
   /** Whether no transaction is open, so that a statement of the engine's own may run. */
@@ -224,6 +230,7 @@ export class Gateway {
 
   #enqueue(job: Job): void {
     job.client.waitingJobs++
+    this.#jobsHighWater = Math.max(this.#jobsHighWater, job.client.waitingJobs)
     this.#waiting.push(job)
   }
 

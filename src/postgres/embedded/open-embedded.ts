@@ -54,6 +54,8 @@ export interface EmbeddedStore {
   readonly dataDir: string
   /** Resolves when the store is found damaged while in use: close it and open it again. */
   readonly lost: Promise<StoreLostError>
+  /** The most statements that one client ever had waiting. */
+  readonly jobsHighWater: number
   /** A connection for `new pg.Client({ stream })`; it fails like a socket while the engine is away. */
   connectStream(): Duplex
   /** Ends all connections and the engine, and syncs the files. Twice is fine. */
@@ -100,6 +102,9 @@ async function open(options: EmbeddedOptions, releasers: Releasers): Promise<Emb
     tcpPort: door?.port,
     dataDir,
     lost: supervisor.lost,
+    get jobsHighWater() {
+      return supervisor.jobsHighWater
+    },
     connectStream: () => supervisor.connect(),
     close: () => releasers.release(),
   }
@@ -177,6 +182,8 @@ class EngineSupervisor {
   #isLost = false
   /** Monotonic: until then nobody is let in from outside. */
   #outsideFromMs = 0
+  /** Of the engines before this one. */
+  #jobsHighWater = 0
 
   constructor(thread: EngineThread, folder: StoreFolder, { clock, log }: EmbeddedOptions) {
     this.#folder = folder
@@ -186,6 +193,10 @@ class EngineSupervisor {
       this.#tellLost = resolve
     })
     this.#adopt(thread)
+  }
+
+  get jobsHighWater(): number {
+    return Math.max(this.#jobsHighWater, this.#thread?.jobsHighWater ?? 0)
   }
 
   connect(): PortStream {
@@ -232,6 +243,7 @@ class EngineSupervisor {
 
   #ended(reason: Error | undefined): void {
     if (this.#closing !== undefined) return
+    this.#jobsHighWater = this.jobsHighWater
     this.#thread = undefined
     const isOutside = reason instanceof StatementOverrunError && reason.isOutside
     if (isUnreadable(reason)) {

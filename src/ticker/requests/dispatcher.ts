@@ -122,6 +122,11 @@ export class Dispatcher<Ask, Answer> {
     for (const job of this.#all()) job.waiters.rejectGroup(group, error)
   }
 
+  /** The most requests that ever waited. */
+  get highWater(): number {
+    return this.#queue.highWater
+  }
+
   status(): RequestQueueStatus {
     const eta = this.#etaMs(this.#queue.length)
     return {

@@ -1,5 +1,6 @@
 /** What other parts of the program, and the routes, ask of the broker's history and quotes. */
 import type { RequestQueueStatus } from '../../contract/api/history.ts'
+import type { Metrics } from '../../kit/metrics.ts'
 import type { MarketCalendar } from '../../market/calendar.ts'
 import type { Account } from '../connection/account.ts'
 import type { BudgetedBroker } from './budgeted-broker.ts'
@@ -20,6 +21,7 @@ export interface HistoryService {
   /** Takes back whatever was asked for under that name. */
   cancel(group: string): void
   budget(): BudgetView
+  describe(metrics: Metrics): void
 }
 
 export interface BrokerRequestsDeps extends Omit<DispatcherDeps, 'lanes'> {
@@ -56,6 +58,18 @@ export class BrokerRequests implements HistoryService {
 
   budget(): BudgetView {
     return { history: this.#history.dispatcher.status(), quote: this.#quotes.dispatcher.status() }
+  }
+
+  describe(metrics: Metrics): void {
+    metrics.gauges(
+      'fostream_requests_high_water',
+      'Most requests that ever waited for their turn at the broker.',
+      'kind',
+      () => [
+        ['history', this.#history.dispatcher.highWater],
+        ['quote', this.#quotes.dispatcher.highWater],
+      ],
+    )
   }
 
   /** Whoever waits is refused, and what is on its way is given up. */

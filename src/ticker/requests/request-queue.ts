@@ -25,6 +25,12 @@ export interface Queued {
 
 export class RequestQueue<Job extends Queued> {
   readonly #jobs: Job[] = []
+  #highWater = 0
+
+  /** The most that ever waited. */
+  get highWater(): number {
+    return this.#highWater
+  }
 
   get length(): number {
     return this.#jobs.length
@@ -37,6 +43,7 @@ export class RequestQueue<Job extends Queued> {
 
   add(job: Job): void {
     this.#jobs.splice(this.#placeOf(job), 0, job)
+    this.#highWater = Math.max(this.#highWater, this.#jobs.length)
   }
 
   remove(job: Job): void {

@@ -45,6 +45,7 @@ describe('the gate before the store', () => {
     expect(await Promise.all(answers)).toHaveLength(reads.length)
     expect(begun).toBe(reads.length)
     expect(await gate.read(async () => 'free again')).toBe('free again')
+    expect(gate.highWater).toBe(API_READS_WAITING)
   })
 
   it('does not wait without end, and a late read keeps its place until it ends', async () => {

@@ -244,6 +244,7 @@ describe('GET /metrics', () => {
       'fostream_ledger_balanced 0',
       'fostream_gaps_open 2',
       'fostream_candle_writes_high_water 4',
+      'fostream_api_reads_high_water 0',
       'fostream_database_up 1',
       '# TYPE fostream_hop_seconds histogram',
       'fostream_hop_seconds_bucket{le="+Inf",hop="received_to_committed"} 10',

@@ -6,6 +6,7 @@ import { type Ingest, startIngest } from '../../../src/backend/ingest/start-inge
 import { PubsubLog } from '../../../src/backend/pubsub/pubsub-log.ts'
 import { channelsOf } from '../../../src/contract/channels.ts'
 import { systemClock } from '../../../src/kit/clock.ts'
+import { PUBSUB_RETAINED_MAX_BYTES } from '../../../src/limits.ts'
 import { exchangeCalendar } from '../../../src/market/calendar.ts'
 import { InstrumentMaster } from '../../../src/market/instrument-master.ts'
 import { barStore } from '../../../src/postgres/bar-writer.ts'
@@ -236,6 +237,8 @@ describe.skipIf(url === undefined || !hasRedisServer)('ticks from Redis channels
     await until(async () => (await optionRows())[0]?.tick_count === messages, 30_000)
     expect(ticks.totals).toEqual({ received: messages, dropped: 0, rejected: {} })
     await until(() => ticks.retainedBytes === 0)
+    expect(ticks.highWaterBytes).toBeGreaterThan(0)
+    expect(ticks.highWaterBytes).toBeLessThanOrEqual(PUBSUB_RETAINED_MAX_BYTES)
   })
 
   it('are dropped and counted where the store has not taken what came before', async () => {

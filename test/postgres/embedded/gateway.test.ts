@@ -277,11 +277,13 @@ describe('a client of the embedded store', () => {
   })
 
   it('is dismissed for sending too far ahead', () => {
-    const { connect } = setUp()
+    const { connect, gateway } = setUp()
     const [a, b] = [connect(), connect()]
     a.query('BEGIN')
+    expect(gateway.jobsHighWater).toBe(1)
     for (let i = 0; i <= EMBEDDED_CLIENT_WAITING_JOBS; i++) b.query('SELECT b')
     expect(b.answers.join()).toMatch(/C53400.*END/s)
+    expect(gateway.jobsHighWater).toBe(EMBEDDED_CLIENT_WAITING_JOBS)
     a.query('COMMIT')
     expect(b.answers.join()).not.toContain('SELECT b')
   })

@@ -24,6 +24,9 @@ export async function openTimescale(): Promise<EmbeddedStore> {
     tcpPort: undefined,
     dataDir: 'memory',
     lost: new Promise(() => undefined),
+    get jobsHighWater() {
+      return gateway.jobsHighWater
+    },
     connectStream: () => {
       const { port1, port2 } = new MessageChannel()
       serve(gateway, port2)

@@ -4,6 +4,7 @@ import type { Bus, BusMessage } from '../../../src/ticker/ports.ts'
 export class MemoryBus implements Bus {
   error: string | null = null
   dropped = 0
+  highWaterBytes = 0
   /** False: `send` has no room. */
   hasRoom = true
   /** By channel name. */

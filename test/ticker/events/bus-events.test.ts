@@ -244,6 +244,9 @@ function behindDoor(bus: Bus, door: { readonly isOpen: boolean }): Bus {
     get dropped() {
       return bus.dropped
     },
+    get highWaterBytes() {
+      return bus.highWaterBytes
+    },
     publish: (messages) => bus.publish(messages),
     send: (messages) => bus.send(messages),
     listeners: (channels) => bus.listeners(channels),

@@ -88,6 +88,9 @@ describe("the ticker's events on the bus", () => {
     expect(body).toContain('fostream_redis_up 1')
     expect(body).toMatch(/^fostream_outbox_high_water_events [1-9]/m)
     expect(body).toContain('fostream_outbox_events 0')
+    expect(body).toContain('fostream_bus_high_water_bytes 0')
+    expect(body).toContain('fostream_requests_high_water{kind="history"} 0')
+    expect(body).toContain('fostream_requests_high_water{kind="quote"} 0')
   })
 
   it('are one of a gap that opens and one of its end, whatever partitions it stands in', async () => {

@@ -161,6 +161,7 @@ describe('a request is refused', () => {
     })
     broker.history.dispatcher.cancelGroup('many')
     expect(broker.history.dispatcher.status().queued.on_demand).toBe(0)
+    expect(broker.history.dispatcher.highWater).toBe(HISTORY_QUEUE_MAX)
     const answer = ask(broker, 999_999)
     await broker.pass(1_000)
     expect(minutesGiven(await answer)).toEqual([0, 1])

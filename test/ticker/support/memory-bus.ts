@@ -4,6 +4,7 @@ import type { Bus, BusMessage } from '../../../src/ticker/ports.ts'
 export class MemoryBus implements Bus {
   error: string | null = null
   dropped = 0
+  highWaterBytes = 0
   readonly heard: BusMessage[] = []
   /** Set: messages arrive, and the sender is told that nobody knows. */
   isInDoubt = false
