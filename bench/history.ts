@@ -199,7 +199,10 @@ async function repairAfterDisconnect(
   const fromMs = Date.now()
   await postJson(`${exchangeUrl}/control/faults`, { fault: 'disconnect', duration_ms: GAP_MS })
   await pause(GAP_MS)
-  const lost = await until(() => lostSince(database, 'disconnect', fromMs - BEGUN_BEFORE_MS), REPAIR_WITHIN_MS)
+  const lost = await until(
+    () => lostSince(database, 'disconnect', fromMs - BEGUN_BEFORE_MS),
+    REPAIR_WITHIN_MS,
+  )
   const healed = await untilHealed(database, lost, SEED, REPAIR_WITHIN_MS)
   const gaps = await until(async () => {
     const url = `${backendUrl}/gaps?from=${Math.floor(fromMs / 1000)}&limit=20`

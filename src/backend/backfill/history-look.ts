@@ -74,20 +74,22 @@ export class HistoryGoneError extends Error {
 export async function lookAtHistory(parts: LookParts, look: Look): Promise<Looked> {
   const { instrument, source, wait } = look
   const nowMs = parts.marketNowMs()
-  const knownMs = settledTime(parts)
+  const trustedMs = trustedTime(parts)
   const { wanted, missing, told } = await wantedMinutes(parts, look, nowMs)
   const begun = { told, finalUntilMs: floorToMinute(nowMs - HISTORY_SETTLE_MS) }
-  const asked = wanted.filter((minuteMs) => finalAt(minuteMs) <= knownMs)
+  const asked = wanted.filter((minuteMs) => finalAt(minuteMs) <= trustedMs)
   const [firstMs] = asked
   const lastMs = asked.at(-1)
   if (firstMs === undefined || lastMs === undefined) return notYet(wanted, begun)
   if (look.isPatient && asked.length < wanted.length) return notYet(wanted, begun)
-  const lastFinalMs = floorToMinute(knownMs - HISTORY_SETTLE_MS) - MINUTE_MS
+  const lastFinalMs = floorToMinute(trustedMs - HISTORY_SETTLE_MS) - MINUTE_MS
   const toMs = Math.min(lastMs + BACKFILL_PROOF_MS, lastFinalMs)
   const answer = await parts.tickers.history(instrument.token, firstMs, toMs, wait)
   if (answer.candles.length === 0 && isPast(instrument, nowMs)) {
     throw new HistoryGoneError(`the broker has nothing of ${instrument.tradingsymbol} any more`)
   }
+  // It may have waited long for its turn: a second answer counts a minute after this one.
+  const answeredAtMs = parts.marketNowMs()
   const answeredMs = answer.candles.map(({ minuteMs }) => minuteMs)
   const wasAbsent = (minuteMs: number) =>
     nowMs - (look.absentSince.get(minuteMs) ?? Number.POSITIVE_INFINITY) >= BACKFILL_AGREE_MS
@@ -105,8 +107,8 @@ export async function lookAtHistory(parts: LookParts, look: Look): Promise<Looke
     filled: [...given, ...none].filter((minuteMs) => missing.has(minuteMs) && !left.has(minuteMs)),
     asked: true,
     rest: [...doubtful, ...open, ...tooEarly],
-    againAtMs: againAt(doubtful, [...open, ...tooEarly], nowMs),
-    absentSince: new Map(doubtful.map((ms) => [ms, look.absentSince.get(ms) ?? nowMs])),
+    againAtMs: againAt(doubtful, [...open, ...tooEarly], answeredAtMs),
+    absentSince: new Map(doubtful.map((ms) => [ms, look.absentSince.get(ms) ?? answeredAtMs])),
     lastClose: answer.candles.at(-1)?.close,
   }
 }
@@ -125,7 +127,7 @@ export function finalAt(minuteMs: number): number {
  * Up to here minutes can be judged and written. The log's time is the ticker's, which says what is
  * final, or a little behind it: what is asked for then is answered.
  */
-export function settledTime(parts: Pick<LookParts, 'marketNowMs' | 'logTimeMs'>): number {
+export function trustedTime(parts: Pick<LookParts, 'marketNowMs' | 'logTimeMs'>): number {
   return Math.min(parts.marketNowMs(), parts.logTimeMs())
 }
 

@@ -23,7 +23,7 @@ import {
 import type { Instrument } from '../../market/instrument.ts'
 import { type Fault, faultOf } from './fault.ts'
 import { forecast } from './forecast.ts'
-import { type Looked, type LookParts, lookAtHistory, settledTime } from './history-look.ts'
+import { type Looked, type LookParts, lookAtHistory, trustedTime } from './history-look.ts'
 import type { Job } from './job.ts'
 import { classOf, orderOf, type PriceOf, planOf, priorityOf } from './plan.ts'
 import { RequestRate } from './request-rate.ts'
@@ -130,7 +130,7 @@ export class WorkQueue {
 
   /** Time has passed: minutes may have become final, pauses may be over, prices have moved. */
   look(): void {
-    const marketMs = settledTime(this.#parts)
+    const marketMs = trustedTime(this.#parts)
     const nowMs = this.#parts.clock.elapsedMs()
     for (const task of this.#later) {
       if (task.againAtMs > marketMs || task.retryAtMs > nowMs) continue
@@ -174,7 +174,7 @@ export class WorkQueue {
   }
 
   #forecast(): ReadonlyMap<Task, number> {
-    const marketMs = settledTime(this.#parts)
+    const marketMs = trustedTime(this.#parts)
     const nowMs = this.#parts.clock.elapsedMs()
     const later = Array.from(this.#later, (task) => ({
       one: task,

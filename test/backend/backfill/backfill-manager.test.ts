@@ -280,6 +280,23 @@ describe('what the broker has no candle for', () => {
     await manager.stop()
   })
 
+  it('is not believed of a second answer that is not a minute older than the first', async () => {
+    const world = new World(NOON + 20_000)
+    world.stream(CALL, NOON)
+    world.ticker.hasCandle = (_, minuteMs) => minuteMs < at('11:57')
+    // The turn at the broker is long in coming.
+    world.ticker.answerMs = 50_000
+    const manager = world.manager()
+    manager.start()
+    manager.backfillInstrumentImmediate(CALL.token)
+    await world.pass(200_000, 1_000)
+    const [first, second] = world.ticker.asked.map(({ atMs }) => atMs)
+    expect(second).toBeGreaterThanOrEqual((first ?? 0) + 50_000 + 60_000)
+    await world.pass(50_000, 1_000)
+    expect(world.writer.batches.flatMap(({ none }) => none)).toContain(at('11:59'))
+    await manager.stop()
+  })
+
   it('is known at once where a candle after the gap proves it', async () => {
     const world = new World(NOON)
     world.ticker.hasCandle = (_, minuteMs) => minuteMs > at('11:40')
