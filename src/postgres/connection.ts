@@ -55,8 +55,6 @@ export interface Store {
   describe(): string
   /** The most statements that one connection ever had waiting in the embedded engine; undefined on a server. */
   jobsHighWater(): number | undefined
-  /** The most statements that one connection ever had waiting in the embedded engine; undefined on a server. */
-  jobsHighWater(): number | undefined
   /**
    * Vacuums and analyses every table of the embedded store, which nobody else does; it may keep the
    * engine for seconds at a time. Once a day, after the close. On a server nothing is to be done.
@@ -87,7 +85,6 @@ export function openStore(target: StoreTarget, options: StoreOptions): Store {
     connect: () => connect(config, options),
     connectForUpkeep: () => connect(upkeepConfig, options),
     describe: () => describe(target),
-    jobsHighWater: () => (target.kind === 'embedded' ? target.store.jobsHighWater : undefined),
     jobsHighWater: () => (target.kind === 'embedded' ? target.store.jobsHighWater : undefined),
     maintain: async () => {
       if (target.kind === 'embedded') await vacuumTables(upkeep)
