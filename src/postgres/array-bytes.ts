@@ -187,7 +187,10 @@ class TextWriter extends ArrayWriter {
     const start = this.at + 4
     for (let i = 0; i < length; i++) {
       const code = value.charCodeAt(i)
-      if (code >= ASCII_END) return this.#putUtf8(value)
+      if (code >= ASCII_END) {
+        this.#putUtf8(value)
+        return
+      }
       bytes[start + i] = code
     }
     this.view.setInt32(this.at, length)
