@@ -8,8 +8,13 @@
  * grow without end: `checkpointIfDue` does. It reads on where its files are damaged: here that is its
  * end. And its usual way of answering keeps a parsed copy of every answer: answers are streamed.
  */
+import { setFlagsFromString } from 'node:v8'
 import { PGlite } from '@electric-sql/pglite'
-import { EMBEDDED_ANSWER_PIECE_BYTES, EMBEDDED_CHECKPOINT_WAL_BYTES } from '../../limits.ts'
+import {
+  EMBEDDED_ANSWER_PIECE_BYTES,
+  EMBEDDED_CHECKPOINT_WAL_BYTES,
+  EMBEDDED_TIERING_BUDGET,
+} from '../../limits.ts'
 import {
   cancelStatement,
   type EngineModule,
@@ -73,6 +78,7 @@ export class PgliteEngine implements Engine {
       listen(line)
       return true
     }
+    setFlagsFromString(`--wasm-tiering-budget=${EMBEDDED_TIERING_BUDGET}`)
     const pglite = new PGlite(folder, { startParams: START_PARAMETERS, onStderr })
     try {
       await pglite.waitReady
