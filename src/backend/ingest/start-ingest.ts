@@ -8,6 +8,7 @@ import type { InstrumentMaster } from '../../market/instrument-master.ts'
 import { istDate } from '../../market/ist.ts'
 import { sessionOn } from '../../market/session-time.ts'
 import { partitionOf } from '../../market/underlying.ts'
+import { ClosePlanner } from '../bars/close-planner.ts'
 import { MinuteClose } from '../bars/minute-close.ts'
 import { CandlesNotWrittenError, type CandleWriter } from '../candles/candle-writer.ts'
 import { CandleWrite } from '../candles/write-candles.ts'
@@ -76,6 +77,7 @@ export function startIngest(options: IngestOptions): Ingest {
     uncommittedHighWater: 0,
   }
   const commitLatency = new RecentLatency(clock)
+  const planner = new ClosePlanner(calendar, () => chains.master, riskFreeRate)
   const writers = ownPartitions.map((partition) => {
     const isMine = (symbol: string) => partitionOfSymbol(symbol) === partition
     return new PartitionIngest({
@@ -89,12 +91,7 @@ export function startIngest(options: IngestOptions): Ingest {
       tradingDateOf: (segment, atMs) => calendar.tradingDateOf(segment, atMs),
       chains,
       metrics: new LiveMetrics(chains, calendar, isMine),
-      minuteClose: new MinuteClose(
-        calendar,
-        () => chains.master,
-        riskFreeRate,
-        options.onFinal ?? (() => undefined),
-      ),
+      minuteClose: new MinuteClose(planner, options.onFinal ?? (() => undefined)),
       clock,
       log,
       counters,
