@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import type { BackfillManager } from '../../../src/backend/backfill/backfill-manager.ts'
 import { CandlesNotWrittenError } from '../../../src/backend/candles/candle-writer.ts'
 import { TickerError } from '../../../src/backend/tickers/ticker-error.ts'
 import { MINUTE_MS, msOfIst } from '../../../src/market/ist.ts'
 import { ALL, FUTURE, NIFTY, OPTIONS } from '../scenario.ts'
-import { happen, MemoryStore, World } from './backfill-world.ts'
+import { MemoryStore, World } from './backfill-world.ts'
 
 const DATE = '2026-11-20'
 const NOON = msOfIst(DATE, '12:00')
@@ -143,121 +142,6 @@ describe('the history of a new subscription', () => {
     manager.backfillInstrumentImmediate(CALL.token)
     await world.pass(500)
     expect(world.ticker.asked).toHaveLength(1)
-    await manager.stop()
-  })
-})
-
-describe('a job that is done', () => {
-  const immediate = async (manager: BackfillManager) => {
-    const { backfills } = await manager.list({ kind: 'immediate', limit: 10 })
-    return backfills.map(({ status, rows }) => [status, rows])
-  }
-
-  it('was not before anything was read of the log, and asks the broker once', async () => {
-    const world = new World(NOON + 20_000)
-    world.stream(CALL, NOON)
-    world.isLogEmpty = true
-    const manager = world.manager()
-    manager.start()
-    manager.backfillInstrumentImmediate(CALL.token)
-    await world.pass(10_000, 500)
-    expect(world.ticker.asked).toEqual([])
-    expect(await immediate(manager)).toEqual([['running', 0]])
-    world.isLogEmpty = false
-    await world.pass(10_000, 500)
-    expect(world.ticker.asked).toHaveLength(1)
-    expect(await immediate(manager)).toEqual([['done', 120]])
-    await manager.stop()
-  })
-
-  it('was not while the writer could not take its minutes', async () => {
-    const world = new World(NOON + 20_000)
-    world.stream(CALL, NOON)
-    world.writer.isTooEarly = () => true
-    const manager = world.manager()
-    manager.start()
-    manager.backfillInstrumentImmediate(CALL.token)
-    await world.pass(5_000, 500)
-    expect(await immediate(manager)).toEqual([['running', 0]])
-    world.writer.isTooEarly = () => false
-    await world.pass(10_000, 500)
-    expect(await immediate(manager)).toEqual([['done', 120]])
-    const last = world.writer.batches.at(-1)
-    expect(last?.candles.map(({ minuteMs }) => minuteMs)).toEqual(range('10:00', '12:00'))
-    await manager.stop()
-  })
-
-  it('was not after an answer that proves nothing', async () => {
-    const world = new World(NOON + 20_000)
-    world.stream(CALL, NOON)
-    world.ticker.damage = (answer, nth) => (nth === 1 ? { ...answer, candles: [] } : answer)
-    const manager = world.manager()
-    manager.start()
-    manager.backfillInstrumentImmediate(CALL.token)
-    await world.pass(50_000, 1_000)
-    expect(await immediate(manager)).toEqual([['running', 0]])
-    // What goes on waits behind new ones.
-    expect(world.ticker.asked.map(({ options }) => options.priority)).toEqual(['new_subscription'])
-    await world.pass(20_000, 1_000)
-    expect(await immediate(manager)).toEqual([['done', 120]])
-    expect(world.ticker.asked.at(-1)?.options.priority).toBe('gap')
-    await manager.stop()
-  })
-
-  it('has all its minutes of a contract without a trade in the newest ones', async () => {
-    const world = new World(NOON + 20_000)
-    world.stream(CALL, NOON)
-    world.ticker.hasCandle = (_, minuteMs) => minuteMs < at('11:57')
-    const manager = world.manager()
-    manager.start()
-    manager.backfillInstrumentImmediate(CALL.token)
-    await world.pass(50_000, 1_000)
-    expect(await immediate(manager)).toEqual([['running', 117]])
-    await world.pass(20_000, 1_000)
-    expect(await immediate(manager)).toEqual([['done', 120]])
-    expect(world.writer.minutesOf(CALL)).toEqual(range('10:00', '12:00'))
-    await manager.stop()
-  })
-
-  it('counts what another one was first to write, each minute once', async () => {
-    const world = new World(NOON + 20_000)
-    world.stream(CALL, NOON)
-    world.ticker.active = [CALL]
-    world.ticker.answerMs = 500
-    const manager = world.manager()
-    manager.start()
-    await world.pass(100)
-    expect(world.ticker.asked).toHaveLength(1)
-    manager.backfillInstrumentImmediate(CALL.token)
-    await world.pass(5_000, 100)
-    expect(world.ticker.asked).toHaveLength(1)
-    expect(await immediate(manager)).toEqual([['done', 120]])
-    await manager.stop()
-  })
-
-  it('counts what it wrote before a restart', async () => {
-    const store = new MemoryStore()
-    const first = new World(NOON + 20_000, undefined, store)
-    first.stream(CALL, NOON)
-    const killed = first.manager()
-    killed.start()
-    killed.backfillInstrumentImmediate(CALL.token)
-    // The candles are stored, and nothing of the job after that.
-    const { saveJobs } = store
-    await first.pass(15)
-    await happen()
-    store.saveJobs = () => new Promise(() => undefined)
-    await first.pass(500)
-    expect(first.writer.minutesOf(CALL)).toHaveLength(120)
-    expect([...store.jobs.values()]).toMatchObject([{ rows: 0 }])
-    expect([...store.jobs.values()][0]?.status).not.toBe('done')
-    store.saveJobs = saveJobs
-    const second = new World(NOON + 25_000, undefined, store)
-    const manager = second.manager()
-    manager.start()
-    await second.pass(2_000)
-    expect(second.ticker.asked).toEqual([])
-    expect(await immediate(manager)).toEqual([['done', 120]])
     await manager.stop()
   })
 })
@@ -654,36 +538,5 @@ describe('the periodic look', () => {
     await world.pass(1_000)
     expect(world.ticker.asked).toHaveLength(1)
     await manager.stop()
-  })
-})
-
-describe('how long it takes', () => {
-  it('is told within a fifth, before anything was measured', async () => {
-    const world = new World(NOON + 20_000)
-    for (const instrument of ALL) world.stream(instrument, NOON)
-    // Three keys: a request every ninth of a second, one after the other.
-    world.ticker.historiesPerSecond = 9
-    let freeAtMs = 0
-    const { history } = world.ticker
-    world.ticker.history = async (...asked) => {
-      const nowMs = world.clock.elapsedMs()
-      freeAtMs = Math.max(nowMs, freeAtMs) + 111
-      await new Promise<void>((resolve) => world.clock.after(freeAtMs - nowMs, resolve))
-      return history(...asked)
-    }
-    const manager = world.manager()
-    manager.start()
-    await happen()
-    for (const { token } of ALL) manager.backfillInstrumentImmediate(token)
-    await world.pass(100)
-    const { backfills } = manager.progress()
-    const etaMs = Math.max(...backfills.map(({ eta_ms }) => eta_ms ?? 0))
-    const toldAtMs = world.clock.elapsedMs()
-    expect(backfills).toHaveLength(ALL.length)
-    while (manager.queue().waiting + manager.queue().running > 0) await world.pass(50)
-    const tookMs = world.clock.elapsedMs() - toldAtMs
-    expect(Math.abs(etaMs - tookMs)).toBeLessThan(tookMs / 5)
-    await manager.stop()
-    await happen()
   })
 })
