@@ -153,7 +153,7 @@ export class ClosePlanner {
 
   /**
    * Reads the open interest at the end of the date before, once a date. All minutes of that date are
-   * final by then, as earlier minutes come first; should one become due again, later dates are read anew.
+   * final by then, as earlier minutes come first; should one become due again, dates that rest on it are read anew.
    */
   async #loadPreviousOi(
     store: PartitionStore,
@@ -163,7 +163,9 @@ export class ClosePlanner {
     const date = istDate(minuteMs)
     const missing: InstrumentBars[] = []
     for (const bars of instruments) {
-      for (const known of bars.previousOi.keys()) if (known > date) bars.previousOi.delete(known)
+      for (const [later, { date: of }] of bars.previousOi) {
+        if (later > date && (of ?? '') <= date) bars.previousOi.delete(later)
+      }
       if (!bars.previousOi.has(date) && bars.instrument.expiry !== null) missing.push(bars)
     }
     if (missing.length > 0) await loadPreviousOi(store, missing, date)

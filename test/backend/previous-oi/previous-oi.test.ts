@@ -7,7 +7,7 @@ import { TickerError } from '../../../src/backend/tickers/ticker-error.ts'
 import { type Clock, systemClock } from '../../../src/kit/clock.ts'
 import { exchangeCalendar } from '../../../src/market/calendar.ts'
 import { Coverage } from '../../../src/market/coverage.ts'
-import type { Instrument } from '../../../src/market/instrument.ts'
+import { type Instrument, instrumentKey } from '../../../src/market/instrument.ts'
 import { DAY_MS, startOfDateMs } from '../../../src/market/ist.ts'
 import { createInstrumentStore } from '../../../src/postgres/instrument-store.ts'
 import { sqlOf } from '../../../src/verify/store-answers.ts'
@@ -249,6 +249,16 @@ await describeStores('the open interest of the session before', (store) => {
     await test.rows('UPDATE day_open_interest SET oi = oi - 65 WHERE tradingsymbol = $1', [
       FUTURE.tradingsymbol,
     ])
+
+    // What comes of a day further back changes nothing of it.
+    const earlier = { ...candle(0, 60), minuteMs: startOfDateMs('2026-11-18') + 43_200_000 }
+    await test.write(FUTURE, [{ ...earlier, oi: 1 }])
+    await test.settled()
+    const key = instrumentKey(FUTURE.exchange, FUTURE.tradingsymbol)
+    const [books] = test.ingest.writers.flatMap((writer) => writer.books ?? [])
+    const known = books?.instruments.get(key)?.previousOi.get(TODAY)
+    expect(known).toEqual({ oi: 6_500, date: YESTERDAY })
+    expect(await differences()).toEqual({})
 
     await keeper?.stop()
     await test.restart()
