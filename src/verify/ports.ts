@@ -16,8 +16,8 @@ export type StoreQuestion =
   | { readonly ask: 'positions' }
   /** All that is known of a span beside its rows. */
   | { readonly ask: 'state'; readonly span: Span }
-  /** The rows of one table of minutes, by its name. */
-  | { readonly ask: 'rows'; readonly table: string; readonly span: Span }
+  /** The rows of all tables of minutes: bars and what was made of them, as they stand together. */
+  | { readonly ask: 'rows'; readonly span: Span }
 
 /** The journal of one producer. */
 export interface JournalSource {

@@ -7,7 +7,6 @@ import { errorBody } from '../contract/api/error.ts'
 import { VerifyPath, VerifyQuery } from '../contract/api/verify.ts'
 import { DAY_MS } from '../market/ist.ts'
 import type { AskStore, StoreQuestion } from './ports.ts'
-import { MINUTE_TABLES } from './store-tables.ts'
 
 /** Adds `GET /verify/{what}` to a server. */
 export function verifyRoutes(ask: AskStore): (app: FastifyInstance) => void {
@@ -53,15 +52,13 @@ export function askOverHttp(
 function pathOf(question: StoreQuestion): string {
   if (question.ask === 'positions') return 'verify/positions'
   const { fromMs, toMs } = question.span
-  const what = question.ask === 'rows' ? question.table : 'state'
-  return `verify/${what}?from=${fromMs}&to=${toMs}`
+  return `verify/${question.ask}?from=${fromMs}&to=${toMs}`
 }
 
 function questionOf(what: string, fromMs = 0, toMs = 0): StoreQuestion | string {
   if (what === 'positions') return { ask: 'positions' }
   if (toMs <= fromMs || toMs - fromMs > DAY_MS) return '"to" must be within a day after "from".'
   const span = { fromMs, toMs }
-  if (what === 'state') return { ask: 'state', span }
-  const isTable = MINUTE_TABLES.some(({ name }) => name === what)
-  return isTable ? { ask: 'rows', table: what, span } : `There is no table of minutes "${what}".`
+  if (what === 'state' || what === 'rows') return { ask: what, span }
+  return `There is no answer "${what}".`
 }

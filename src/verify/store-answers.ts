@@ -91,12 +91,13 @@ export function sqlOf(question: StoreQuestion): string {
 function partsOf(question: StoreQuestion): Record<string, string> {
   if (question.ask === 'positions') return STANDING
   if (question.ask === 'state') return { ...STANDING, ...stateParts(question.span) }
-  const table = MINUTE_TABLES.find(({ name }) => name === question.table)
-  if (table === undefined) throw new TypeError(`no table of minutes: ${question.table}`)
   const { span } = question
+  const rows = MINUTE_TABLES.map(
+    (table) => `'${table.name}', (${rowsOf(table, within(timeOf(table), span))})`,
+  )
   return {
     ...STANDING,
-    rows: rowsOf(table, within(timeOf(table), span)),
+    rows: `SELECT json_build_object(${rows.join(', ')})`,
     dayOi: dayOiBefore(span),
   }
 }
@@ -208,7 +209,11 @@ const StandingAnswer = Type.Object({
   due: Type.Array(Type.Tuple([text, number])),
 })
 const OiOfDates = Type.Array(Type.Tuple([text, text, number]))
-const RowsAnswer = Type.Object({ ...StandingAnswer.properties, rows: Rows, dayOi: OiOfDates })
+const RowsAnswer = Type.Object({
+  ...StandingAnswer.properties,
+  rows: Type.Record(text, Rows),
+  dayOi: OiOfDates,
+})
 const orNull = Type.Union([number, Type.Null()])
 const StateAnswer = Type.Object({
   ...StandingAnswer.properties,
@@ -233,12 +238,13 @@ export async function askPositions(ask: AskStore) {
   return { ...standingOf(answer), feed: answer.feed, marketTimeMs: answer.marketTime }
 }
 
-export async function askRows(ask: AskStore, table: StoreTable, span: Span) {
-  const question = { ask: 'rows', table: table.name, span } as const
-  const answer = Value.Parse(RowsAnswer, JSON.parse(await ask(question)))
+export async function askRows(ask: AskStore, span: Span) {
+  const answer = Value.Parse(RowsAnswer, JSON.parse(await ask({ ask: 'rows', span })))
   return {
     ...standingOf(answer),
-    rows: rowsIn(table, answer.rows),
+    rows: new Map(
+      MINUTE_TABLES.map((table) => [table, rowsIn(table, answer.rows[table.name] ?? [])]),
+    ),
     dayOi: newestOi(answer.dayOi),
   }
 }

@@ -35,7 +35,7 @@ import {
   type StoredGap,
   type StoreState,
 } from './store-answers.ts'
-import { MINUTE_TABLES, type StoreRow } from './store-tables.ts'
+import type { StoreRow } from './store-tables.ts'
 import { VerifyError } from './verify-error.ts'
 
 export interface VerifyInput {
@@ -197,24 +197,22 @@ class Verification {
     }
   }
 
+  /**
+   * All tables as they stand together: a candle that came between two reads would be in a chain and in
+   * no bar.
+   */
   async #compareWindow(window: Span): Promise<void> {
-    // What was due when a bar was read may be final by the time its chain is.
-    const dueFrom = new Map<string, number>()
-    for (const table of MINUTE_TABLES) {
-      const { rows, dayOi, ...standing } = await askRows(this.#input.ask, table, window)
-      await this.#follower.to(standing.positions)
-      this.#fold.giveOiBefore(this.#oiBefore(dayOi))
-      for (const row of rows) this.#note(row)
-      for (const [symbol, fromMs] of standing.dueFrom) {
-        dueFrom.set(symbol, Math.min(fromMs, dueFrom.get(symbol) ?? fromMs))
-      }
-      const options = { isLeftOut: (row: StoreRow) => this.#isLeftOut(row, dueFrom) }
-      this.#rowsDue += rows.filter((row) => !this.#isGiven(row) && options.isLeftOut(row)).length
-      const tables = this.#fold.tables(window)
-      const comparison = minuteComparisons(tables, this.#fold.marketTimes(), options).find(
-        (one) => one.table === table,
-      )
-      if (comparison !== undefined) this.#compare(comparison, rows)
+    const { rows, dayOi, dueFrom, positions } = await askRows(this.#input.ask, window)
+    await this.#follower.to(positions)
+    this.#fold.giveOiBefore(this.#oiBefore(dayOi))
+    const stored = [...rows.values()].flat()
+    for (const row of stored) this.#note(row)
+    const isLeftOut = (row: StoreRow) => this.#isLeftOut(row, dueFrom)
+    this.#rowsDue += stored.filter((row) => !this.#isGiven(row) && isLeftOut(row)).length
+    const tables = this.#fold.tables(window)
+    const comparisons = minuteComparisons(tables, this.#fold.marketTimes(), { isLeftOut })
+    for (const comparison of comparisons) {
+      this.#compare(comparison, rows.get(comparison.table) ?? [])
     }
   }
 
