@@ -529,7 +529,7 @@ export const PREVIOUS_CLOSE_DAYS = 10
 /** How often it is looked whose rows lack it, with at most one day candle asked for a time. */
 export const PREVIOUS_OI_LOOK_MS = 500
 /** Contracts of which one statement brings a day's rows up to it. */
-export const PREVIOUS_OI_INSTRUMENTS = 8
+export const PREVIOUS_OI_INSTRUMENTS = 4
 
 // Embedded store (PGlite behind a gateway)
 
