@@ -150,7 +150,7 @@ export class WorkQueue {
       later: this.#later.size,
       requestsPerSecond: Math.round(this.#rate.perSecond(nowMs) * 100) / 100,
       etaMs: this.#waitsFor === null ? this.#untilNoneWaitsMs() : null,
-      waitsFor: this.#waitsFor,
+      waitsFor: this.#waitsFor ?? (this.#isLogEmpty ? 'log' : null),
     }
   }
 
@@ -193,8 +193,13 @@ export class WorkQueue {
 
   // ---------------------------------------------------------------- turns
 
+  /** Nothing could be written yet. That passes soon after the start. */
+  get #isLogEmpty(): boolean {
+    return this.#parts.logTimeMs() === 0
+  }
+
   #pump(): void {
-    if (this.#isStopped || !this.#parts.isEnabled()) return
+    if (this.#isStopped || !this.#parts.isEnabled() || this.#isLogEmpty) return
     const beginMs = Math.max(this.#pausedUntilMs, this.#gatherUntilMs)
     const leftMs = beginMs - this.#parts.clock.elapsedMs()
     if (leftMs > 0) {

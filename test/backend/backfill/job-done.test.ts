@@ -31,7 +31,9 @@ describe('a job that is done', () => {
     manager.backfillInstrumentImmediate(CALL.token)
     await world.pass(10_000, 500)
     expect(world.ticker.asked).toEqual([])
-    expect(await immediate(manager)).toEqual([['running', 0]])
+    expect(await immediate(manager)).toEqual([['queued', 0]])
+    // It still tells how long it will take.
+    expect(manager.queue()).toMatchObject({ waiting: 1, later: 0, waits_for: 'log', eta_ms: 333 })
     world.isLogEmpty = false
     await world.pass(10_000, 500)
     expect(world.ticker.asked).toHaveLength(1)
