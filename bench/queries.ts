@@ -22,7 +22,7 @@ import { adoptTimescale } from '../src/postgres/timescale/adopt-timescale.ts'
 import { openTimescale } from '../test/postgres/timescale/timescale-store.ts'
 import type { BenchContext } from './context.ts'
 import { complaints } from './load/complaints.ts'
-import { machineCpuSeconds } from './load/process-cpu.ts'
+import { cpuSeconds, machineCpuSeconds } from './load/process-cpu.ts'
 import { serverUrl, withDatabase, withFolder } from './load/scratch.ts'
 import { atMost, ms, type ResultRow } from './report.ts'
 
@@ -76,16 +76,19 @@ async function measureStore(
     // A short run stores fewer days rather than asking for less long.
     const { days, minuteMs } = await prepare(store, context.seconds(DAYS))
     const machine = machineLoad()
-    const taken: [string, readonly number[]][] = []
+    const client = await store.connect()
+    const taken: Taken[] = []
     for (const [query, sql] of Object.entries(QUERIES)) {
-      taken.push([query, await timesOf(store.pool, sql)])
+      taken.push({ query, ...(await timesOf(client, target.kind, sql)) })
     }
+    await client.end()
     const busy = machine()
     const measured = taken
-      .map(([query, times]) => `${query} ${ms(median(times))} (${ms(times.at(-1) ?? null)})`)
+      .map(({ query, times }) => `${query} ${ms(median(times))} (${ms(times.at(-1) ?? null)})`)
       .join(', ')
-    context.say(`queries: ${name}, ${days} days: ${measured}`)
-    const slowest = Math.max(...taken.map(([, times]) => median(times)))
+    const processor = taken.map(({ query, cpuMs }) => `${query} ${ms(cpuMs)}`).join(', ')
+    context.say(`queries: ${name}, ${days} days: ${measured}; processor time ${processor}`)
+    const slowest = Math.max(...taken.map(({ times }) => median(times)))
     return {
       bench: 'queries',
       what: `freshness, coverage and gaps over ${days} days of ${INSTRUMENTS} options, ${name}`,
@@ -93,7 +96,7 @@ async function measureStore(
       must: `each < ${MUST_MS} ms`,
       aim: '',
       verdict: atMost(slowest, MUST_MS, 0),
-      details: `${(days * INSTRUMENTS * MINUTES).toLocaleString('en')} rows; medians of ${TIMES} and, in brackets, the longest; a minute of them is inserted in ${ms(minuteMs)}; machine meanwhile ${busy}`,
+      details: `${(days * INSTRUMENTS * MINUTES).toLocaleString('en')} rows; medians of ${TIMES} and, in brackets, the longest; processor time of one: ${processor}; a minute of them is inserted in ${ms(minuteMs)}; machine meanwhile ${busy}`,
     }
   } finally {
     await store.close()
@@ -165,15 +168,33 @@ async function insertMinutes(client: pg.Client): Promise<number> {
   return median(taken.sort((a, b) => a - b))
 }
 
-/** In order, the shortest first. */
-async function timesOf(pool: pg.Pool, sql: string): Promise<readonly number[]> {
-  const taken: number[] = []
+interface Taken {
+  readonly query: string
+  /** In order, the shortest first. */
+  readonly times: readonly number[]
+  /** Processor time of one, which other programs do not lengthen; null where it cannot be had. */
+  readonly cpuMs: number | null
+}
+
+async function timesOf(
+  client: pg.Client,
+  kind: StoreTarget['kind'],
+  sql: string,
+): Promise<Omit<Taken, 'query'>> {
+  const backend = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
+  // The embedded engines are this process.
+  const pid = kind === 'url' ? (backend.rows[0]?.pid ?? 0) : process.pid
+  const cpuFrom = cpuSeconds(pid)
+  const times: number[] = []
   for (let i = 0; i < TIMES; i++) {
     const fromMs = systemClock.elapsedMs()
-    await pool.query(sql)
-    taken.push(systemClock.elapsedMs() - fromMs)
+    await client.query(sql)
+    times.push(systemClock.elapsedMs() - fromMs)
   }
-  return taken.sort((a, b) => a - b)
+  const cpuTo = cpuSeconds(pid)
+  const isKnown = cpuFrom !== undefined && cpuTo !== undefined
+  const cpuMs = isKnown ? ((cpuTo - cpuFrom) * 1000) / TIMES : null
+  return { times: times.sort((a, b) => a - b), cpuMs }
 }
 
 function median(inOrder: readonly number[]): number {
