@@ -32,8 +32,8 @@ class LongestFirst extends BaseSequencer {
 
 export default defineConfig({
   test: {
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
     // Two cores: most of the platform's tests wait for a market or a process.
     maxWorkers: 3,
     sequence: { sequencer: LongestFirst },

@@ -1,7 +1,7 @@
 /** Waits until a condition holds, with a bound; the error says how long was waited. */
 export async function until(
   condition: () => boolean | Promise<boolean>,
-  withinMs = 15_000,
+  withinMs = 60_000,
 ): Promise<void> {
   const startMs = performance.now()
   while (!(await condition())) {

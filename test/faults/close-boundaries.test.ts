@@ -117,7 +117,7 @@ describe.skipIf(url === undefined)('a minute’s close', () => {
   }
 
   it('is as the reference fold says, wherever in it the database and the backend ended', {
-    timeout: 120_000,
+    timeout: 240_000,
   }, async () => {
     let boundaries = 0
     while (await closeCutAfter(boundaries)) {

@@ -40,7 +40,7 @@ describe.skipIf(!isLong || !hasPostgresServer)('two tickers and two backends', (
     high = await platform.backend(2, 3)
     await Promise.all([t1.role.start(), t2.role.start(), low.start(), high.start()])
     await Promise.all([listed(t1.url), listed(t2.url)])
-  }, 120_000)
+  }, 240_000)
   afterAll(() => platform?.dispose(), 60_000)
 
   it('fill every partition from both tickers, each with its own subscriptions', LONG, async () => {

@@ -13,7 +13,7 @@ import { until } from '../until.ts'
 const run = promisify(execFile)
 const { PATH = '', CI } = process.env
 const BINARIES = findBinaries()
-const STOP_WITHIN_MS = 20_000
+const STOP_WITHIN_MS = 90_000
 
 /** Whether this machine has the programs; without them their tests are skipped, with `CI` set they fail. */
 export const hasPostgresServer = BINARIES !== undefined
@@ -85,7 +85,7 @@ export class PostgresServer {
       cwd: this.#folder,
       stdio: 'ignore',
     })
-    await until(() => this.#answers(), 30_000)
+    await until(() => this.#answers(), 90_000)
   }
 
   /** As an administrator would stop it in a hurry: connections are ended, nothing is lost. */

@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url'
 import { until } from '../until.ts'
 
 const PROGRAM = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
-const START_WITHIN_MS = 60_000
-const STOP_WITHIN_MS = 20_000
+const START_WITHIN_MS = 90_000
+const STOP_WITHIN_MS = 90_000
 
 export type RoleName = 'exchange' | 'ticker' | 'backend'
 

@@ -56,7 +56,7 @@ describe.skipIf(!hasServers)('a running ticker', () => {
     await platform.start()
     await platform.subscribe(LOAD.instruments)
     await platform.commits()
-  }, 120_000)
+  }, 240_000)
   afterAll(async () => {
     try {
       await platform?.dispose()
@@ -64,7 +64,7 @@ describe.skipIf(!hasServers)('a running ticker', () => {
       if (disk !== undefined) unmount(disk)
       rmSync(join(clockFile, '..'), { recursive: true })
     }
-  }, 60_000)
+  }, 240_000)
 
   it.skipIf(disk === undefined)(
     'on a full disk drops ticks in a gap, says so, and goes on by itself when there is room',
@@ -72,16 +72,16 @@ describe.skipIf(!hasServers)('a running ticker', () => {
     async () => {
       expect(await health()).toMatchObject({ status: 'ok' })
       const ballast = fillDisk(disk ?? '')
-      await until(async () => (await health()).status === 'degraded', 60_000)
+      await until(async () => (await health()).status === 'degraded', 90_000)
       expect(JSON.stringify(await health())).toContain('the disk is full, ticks are dropped')
       await until(async () => {
         const [gap] = await gaps('disk_full', 'overflow')
         return gap?.to === null
-      }, 60_000)
+      }, 90_000)
       await untilMinutesPassed(isLong ? 5 : 1)
       expect(platform.ticker.isRunning).toBe(true)
       rmSync(ballast)
-      await until(async () => (await health()).status === 'ok', 60_000)
+      await until(async () => (await health()).status === 'ok', 90_000)
       await until(
         async () => (await gaps('disk_full', 'overflow')).every(({ to }) => to !== null),
         60_000,
@@ -105,7 +105,7 @@ describe.skipIf(!hasServers)('a running ticker', () => {
         await until(async () => {
           const told = await gaps('clock_step')
           return told.length > before.length && told.every(({ to }) => to !== null)
-        }, 60_000)
+        }, 90_000)
         expect(await reopenings()).toBeGreaterThan(reconnects)
         await platform.caughtUp()
       }
@@ -165,7 +165,7 @@ describe.skipIf(!hasServers)('a running ticker', () => {
   async function untilMinutesPassed(minutes: number): Promise<void> {
     const clock = await marketClock(platform)
     const endMs = clock(Date.now()) + minutes * 60_000
-    await until(() => clock(Date.now()) > endMs, 60_000)
+    await until(() => clock(Date.now()) > endMs, 90_000)
   }
 })
 

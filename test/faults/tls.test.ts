@@ -30,7 +30,7 @@ describe.skipIf(!canMakeCertificates)('over TLS with a password', () => {
 
   it.skipIf(!hasPostgresServer)(
     'the store takes sslmode=verify-full with sslrootcert, and refuses another host’s certificate and a wrong password',
-    { timeout: 60_000 },
+    { timeout: 240_000 },
     async () => {
       const server = await PostgresServer.create()
       try {

@@ -317,5 +317,5 @@ describe('readers of a journal that is being written', () => {
       }),
       { numRuns: 60 },
     )
-  }, 30_000)
+  }, 240_000)
 })

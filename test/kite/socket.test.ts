@@ -57,7 +57,7 @@ describe('opening', () => {
     const broker = await startBroker(() => undefined)
     const clock = new ManualClock()
     const failure = failureOf(open(broker.root, { clock }))
-    await vi.waitFor(() => expect(broker.requests).toHaveLength(1))
+    await vi.waitFor(() => expect(broker.requests).toHaveLength(1), { timeout: 60_000 })
     clock.advance(KITE_SOCKET_OPEN_TIMEOUT_MS)
     expect(await failure).toMatchObject({ code: 'timeout', retryable: true })
   })
@@ -68,7 +68,7 @@ describe('opening', () => {
     expect(await aborted).toMatchObject({ code: 'aborted', retryable: false })
     const controller = new AbortController()
     const failure = failureOf(open(broker.root, { signal: controller.signal }))
-    await vi.waitFor(() => expect(broker.requests).toHaveLength(1))
+    await vi.waitFor(() => expect(broker.requests).toHaveLength(1), { timeout: 60_000 })
     controller.abort()
     expect(await failure).toMatchObject({ code: 'aborted' })
   })
@@ -91,7 +91,7 @@ describe('an open socket', () => {
     peer.send(Buffer.from([0]))
     peer.send(Buffer.from([0, 1, 0, 8, 0, 6, 0x3a, 1, 0, 2, 0x66, 0x83]))
     peer.send('{"type":"message","data":"hello"}')
-    await vi.waitFor(() => expect(log.texts).toHaveLength(1))
+    await vi.waitFor(() => expect(log.texts).toHaveLength(1), { timeout: 60_000 })
     expect(log.frames.map((frame) => frame.length)).toEqual([1, 12])
     expect(log.texts).toEqual(['{"type":"message","data":"hello"}'])
     expect(log.times).toEqual([clock.nowMs(), clock.nowMs(), clock.nowMs()])
@@ -103,7 +103,7 @@ describe('an open socket', () => {
       for (let i = 0; i < 5; i++) peer.send(Buffer.from([i, i]))
     }
     const { log } = await openTo(broker)
-    await vi.waitFor(() => expect(log.frames).toHaveLength(5))
+    await vi.waitFor(() => expect(log.frames).toHaveLength(5), { timeout: 60_000 })
   })
 
   it('subscribes, unsubscribes and sets modes in messages of bounded length', async () => {
@@ -113,7 +113,7 @@ describe('an open socket', () => {
     await socket.subscribe(tokens)
     await socket.setMode('full', tokens)
     await socket.unsubscribe([7])
-    await vi.waitFor(() => expect(received).toHaveLength(7))
+    await vi.waitFor(() => expect(received).toHaveLength(7), { timeout: 60_000 })
     const messages = received.map((text) => JSON.parse(text) as { a: string; v: unknown[] })
     expect(messages.map((message) => message.a)).toEqual([
       ...['subscribe', 'subscribe', 'subscribe'],
@@ -131,7 +131,9 @@ describe('an open socket', () => {
     const { socket, received } = await openTo(broker)
     await socket.subscribe([])
     await socket.subscribe([1])
-    await vi.waitFor(() => expect(received).toEqual(['{"a":"subscribe","v":[1]}']))
+    await vi.waitFor(() => expect(received).toEqual(['{"a":"subscribe","v":[1]}']), {
+      timeout: 60_000,
+    })
   })
 
   it('paused reads no more than what the network held, and resumed misses nothing', async () => {
@@ -140,7 +142,7 @@ describe('an open socket', () => {
     socket.pause()
     const frames = 2_000
     for (let i = 0; i < frames; i++) peer.send(Buffer.alloc(4_096, i & 0xff))
-    await vi.waitFor(() => expect(peer.bufferedAmount).toBeGreaterThan(0))
+    await vi.waitFor(() => expect(peer.bufferedAmount).toBeGreaterThan(0), { timeout: 60_000 })
     expect(log.frames.length).toBeLessThan(50)
     socket.resume()
     await vi.waitFor(() => expect(log.frames).toHaveLength(frames), { timeout: 5_000 })
@@ -153,7 +155,7 @@ describe('an end', () => {
     const broker = await startBroker()
     const { socket, log, peer } = await openTo(broker)
     peer.close(1001, 'going away')
-    await vi.waitFor(() => expect(log.closed).toHaveLength(1))
+    await vi.waitFor(() => expect(log.closed).toHaveLength(1), { timeout: 60_000 })
     expect(log.closed).toEqual([{ code: 1001, reason: 'going away', error: undefined }])
     expect(socket.isOpen).toBe(false)
     expect(await failureOf(socket.subscribe([1]))).toMatchObject({ code: 'closed' })
@@ -163,14 +165,16 @@ describe('an end', () => {
     const broker = await startBroker()
     const { log, peer } = await openTo(broker)
     peer.terminate()
-    await vi.waitFor(() => expect(log.closed).toMatchObject([{ code: 1006, reason: '' }]))
+    await vi.waitFor(() => expect(log.closed).toMatchObject([{ code: 1006, reason: '' }]), {
+      timeout: 60_000,
+    })
   })
 
   it('by a message beyond the cap says so', async () => {
     const broker = await startBroker()
     const { log, peer } = await openTo(broker)
     peer.send(Buffer.alloc(KITE_MAX_FRAME_BYTES + 1))
-    await vi.waitFor(() => expect(log.closed).toHaveLength(1))
+    await vi.waitFor(() => expect(log.closed).toHaveLength(1), { timeout: 60_000 })
     expect(log.closed[0]?.error).toMatch(/payload/i)
     expect(log.frames).toEqual([])
   })
@@ -224,7 +228,7 @@ describe('the access token', () => {
     const broker = await startBroker()
     const { log, peer } = await openTo(broker)
     peer.close(4000, `session ${TOKEN} ended`)
-    await vi.waitFor(() => expect(log.closed).toHaveLength(1))
+    await vi.waitFor(() => expect(log.closed).toHaveLength(1), { timeout: 60_000 })
     expect(log.closed[0]?.reason).toBe('session [redacted] ended')
   })
 })

@@ -36,7 +36,7 @@ await describeStores(
       await adoptTimescale(store(), silentLog)
       await fill(store())
       reads = storeReads(store())
-    }, 60_000)
+    }, 240_000)
 
     it('are the minutes themselves, or made of them', async () => {
       for (const of of [OPTION, FUTURE, INDEX]) {

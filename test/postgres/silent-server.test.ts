@@ -138,7 +138,7 @@ describe.skipIf(url === undefined)('a store whose server', () => {
   }
 
   it('is slow, a second a write, keeps its writer and its connection', {
-    timeout: 30_000,
+    timeout: 240_000,
   }, async () => {
     const { proxy, store } = await behindProxyWithTables()
     const log = begun()
@@ -162,7 +162,7 @@ describe.skipIf(url === undefined)('a store whose server', () => {
   })
 
   it('is lost behind a dead connection is written to over another, nothing twice and nothing lost', {
-    timeout: 30_000,
+    timeout: 240_000,
   }, async () => {
     const { proxy, store } = await behindProxyWithTables(TIMEOUT_MS)
     const log = begun()

@@ -44,7 +44,7 @@ describe.skipIf(isMissing)('packets captured at Zerodha', () => {
     await pipeline.deliver(frameOf(fullPacket), 1)
     pipeline.passTo(MINUTE_MS + 70_000)
     await pipeline.settled()
-  }, 60_000)
+  }, 240_000)
   afterAll(() => pipeline?.stop())
 
   it('are the minute that they were captured in', async () => {

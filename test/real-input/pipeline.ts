@@ -63,8 +63,8 @@ interface Parts {
 
 const PARTITIONS = 1
 const HEARTBEAT_PERIOD_MS = 2_000
-const RECEIVED_WITHIN_MS = 5_000
-const SETTLED_WITHIN_MS = 60_000
+const RECEIVED_WITHIN_MS = 90_000
+const SETTLED_WITHIN_MS = 90_000
 const calendar = exchangeCalendar()
 
 export class Pipeline {

@@ -61,7 +61,7 @@ describe.skipIf(isMissing)('a whole session', () => {
     }
     pipeline.passTo(CLOSE_MS + 10_000)
     await pipeline.settled()
-  }, 90_000)
+  }, 240_000)
   afterAll(() => pipeline?.stop())
 
   it('gives back every minute of the index', async () => {

@@ -64,7 +64,7 @@ describe.skipIf(!hasRedisServer)('a subscriber of a channel', () => {
     subscriber.resume()
     await server.start()
     await until(() => ups() === 2)
-  }, 30_000)
+  }, 240_000)
 })
 
 function subscribe(url: string, channel: string, isPaused: boolean) {

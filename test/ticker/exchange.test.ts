@@ -14,7 +14,7 @@ import { MemoryJournal } from './support/memory-journal.ts'
 import { keptLog } from './support/silent-log.ts'
 import { ACCOUNT, onRelease, releaseAll, temporaryFolder } from './support/start-test-ticker.ts'
 
-const WITHIN = { timeout: 10_000, interval: 20 }
+const WITHIN = { timeout: 60_000, interval: 20 }
 
 interface SentConnection {
   readonly connection: number

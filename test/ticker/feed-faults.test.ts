@@ -92,7 +92,7 @@ beforeAll(async () => {
   expect(slot(1).instruments).toBe(1_000)
   expect(slot(2).instruments).toBe(500)
   learnedAtMs = Date.now() + LEARN_MS
-}, 60_000)
+}, 240_000)
 
 afterAll(releaseAll)
 

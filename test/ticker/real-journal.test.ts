@@ -24,7 +24,7 @@ import { onRelease, releaseAll, runTicker, temporaryFolder } from './support/sta
 
 const quotePacket = referenceData('kiteconnect-mocks/ticker_quote.packet')
 const fullPacket = referenceData('kiteconnect-mocks/ticker_full.packet')
-const WITHIN = { timeout: 5_000, interval: 10 }
+const WITHIN = { timeout: 60_000, interval: 10 }
 
 const INFY: Instrument = {
   ...NIFTY,

@@ -16,7 +16,7 @@ import { START_MS, TestClock } from './support/test-clock.ts'
 
 const CALL = option(26_000, 'CE')
 const PUT = option(26_000, 'PE')
-const WITHIN = { timeout: 5_000, interval: 5 }
+const WITHIN = { timeout: 60_000, interval: 5 }
 
 afterEach(releaseAll)
 

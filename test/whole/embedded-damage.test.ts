@@ -18,8 +18,8 @@ describe('the platform whose embedded store is damaged', () => {
   beforeAll(async () => {
     running = await platform({ ...FEED_ALONE, EXCHANGE_SPEED: String(SPEED) })
     await running.start()
-    await until(() => isLive(running), 30_000)
-  }, 90_000)
+    await until(() => isLive(running), 90_000)
+  }, 240_000)
   afterAll(async () => {
     await running?.dispose()
   })
@@ -51,9 +51,9 @@ describe('the platform whose embedded store is damaged', () => {
     ask("SELECT tradingsymbol FROM instrument_subscriptions WHERE status = 'active' ORDER BY 1")
 
   it('fills a new one from the journal at its start, with its subscriptions, and says so', {
-    timeout: 180_000,
+    timeout: 240_000,
   }, async () => {
-    await until(async () => (await closedMinutes()) > 1, 60_000)
+    await until(async () => (await closedMinutes()) > 1, 90_000)
     const before = await subscriptions()
     expect(before.length).toBeGreaterThan(20)
     await running.kill()
@@ -64,10 +64,10 @@ describe('the platform whose embedded store is damaged', () => {
     )
     const { store } = (await (await fetch(`${running.backendUrl}/status`)).json()) as BackendStatus
     expect(store.rebuilt_because).toMatch(/pg_control/)
-    await until(() => isLive(running), 60_000)
+    await until(() => isLive(running), 90_000)
     expect(await setAsides()).toHaveLength(1)
-    await until(async () => (await closedMinutes()) > 2, 60_000)
-    await until(async () => (await subscriptions()).length >= before.length, 10_000)
+    await until(async () => (await closedMinutes()) > 2, 90_000)
+    await until(async () => (await subscriptions()).length >= before.length, 90_000)
     expect(await subscriptions()).toEqual(expect.arrayContaining(before))
   })
 
@@ -87,9 +87,9 @@ describe('the platform whose embedded store is damaged', () => {
     const log = join(folder(), 'cluster/pg_wal')
     expect(existsSync(log)).toBe(true)
     await running.start()
-    await until(() => isLive(running), 60_000)
+    await until(() => isLive(running), 90_000)
     const minutes = await closedMinutes()
-    await until(async () => (await closedMinutes()) > minutes, 60_000)
+    await until(async () => (await closedMinutes()) > minutes, 90_000)
     expect(await running.stop()).toBe(0)
     const { differences, unbalanced } = await verdict(running.dataDir)
     expect(differences.slice(0, 20)).toEqual([])

@@ -58,7 +58,7 @@ describe.each([
         'SELECT count(DISTINCT bucket_time)::int AS n FROM fo_expiry_metrics WHERE complete IS NOT NULL',
       )
     const before = await closed()
-    await until(async () => (await closed()) > before, 30_000)
+    await until(async () => (await closed()) > before, 90_000)
   }
 
   it.skipIf(isSkipped)(
@@ -67,21 +67,21 @@ describe.each([
       timeout: 180_000,
     },
     async () => {
-      await until(() => isLive(running), 30_000)
+      await until(() => isLive(running), 90_000)
       client = await connect()
       const completeRows = 'SELECT count(*)::int AS n FROM fo_option_strike_bars WHERE complete'
-      await until(async () => (await count(completeRows)) > 0, 30_000)
+      await until(async () => (await count(completeRows)) > 0, 90_000)
       for (let kill = 0; kill < KILLS; kill++) {
         // Somewhere within the minute, each time elsewhere.
         const second = (kill * 17 + 11) % 60
         await until(async () => {
           const chain = await liveChain(running)
           return Math.floor(Date.parse(chain?.as_of ?? '') / 1000) % 60 >= second
-        }, 30_000)
+        }, 90_000)
         await client.end()
         await running.kill()
         await running.start()
-        await until(() => isLive(running), 30_000)
+        await until(() => isLive(running), 90_000)
         client = await connect()
         await anotherMinuteCloses()
       }
@@ -91,7 +91,7 @@ describe.each([
       // The store is looked at through the program's own door, with a market that has moved on.
       await running.start()
       client = await connect()
-      await until(() => isLive(running), 30_000)
+      await until(() => isLive(running), 90_000)
       await client.end()
       expect(await running.stop()).toBe(0)
       const { differences, gaps, states, unbalanced } = await verdict(running.dataDir, databaseUrl)

@@ -33,7 +33,7 @@ describe('a fault in the fold', () => {
   }
 
   it("A comparison operator mutated in the product's fold: `verify` fails", {
-    timeout: 180_000,
+    timeout: 240_000,
   }, async () => {
     const faulty: Platform = await platform(
       { ...FEED_ALONE, EXCHANGE_SPEED: '20' },
@@ -41,9 +41,9 @@ describe('a fault in the fold', () => {
     )
     releasers.push(() => faulty.dispose())
     await faulty.start()
-    await until(() => isLive(faulty), 60_000)
+    await until(() => isLive(faulty), 90_000)
     const firstMinute = (await liveChain(faulty))?.bucket_time
-    await until(async () => (await liveChain(faulty))?.bucket_time !== firstMinute, 60_000)
+    await until(async () => (await liveChain(faulty))?.bucket_time !== firstMinute, 90_000)
     expect(await faulty.stop()).toBe(0)
     const { code, stdout } = await faulty.command('verify')
     expect(code).toBe(1)

@@ -12,7 +12,7 @@ describe.skipIf(!hasBrowser())('the Monitor on a running platform', () => {
   beforeAll(async () => {
     running = await platform()
     await running.start()
-    await until(() => isLive(running), 30_000)
+    await until(() => isLive(running), 90_000)
     browser = await launchBrowser()
   })
   afterAll(async () => {
@@ -21,14 +21,14 @@ describe.skipIf(!hasBrowser())('the Monitor on a running platform', () => {
   })
 
   it('shows the live chain, its values change, and it comes back by itself after a kill', {
-    timeout: 120_000,
+    timeout: 240_000,
   }, async () => {
     const page = await browser.newPage({ viewport: { width: 1280, height: 900 } })
     const faults: string[] = []
     page.on('pageerror', (error) => faults.push(error.message))
     await page.goto(`${running.backendUrl}/`)
     const text = (id: string) => page.getByTestId(id).first().innerText()
-    await until(async () => /Live/.test(await text('connection')), 30_000)
+    await until(async () => /Live/.test(await text('connection')), 90_000)
 
     expect(await text('band')).toMatch(/simulated market/i)
     const atm = (await liveChain(running))?.atm_strike ?? 0
@@ -36,19 +36,19 @@ describe.skipIf(!hasBrowser())('the Monitor on a running platform', () => {
     const spot = await text('header-spot')
     const ltp = await text(`call-ltp-${atm}`)
     expect(Number(spot.replaceAll(/[^0-9.]/g, ''))).toBeGreaterThan(1000)
-    await until(async () => (await text('header-spot')) !== spot, 30_000)
-    await until(async () => (await text(`call-ltp-${atm}`)) !== ltp, 30_000)
+    await until(async () => (await text('header-spot')) !== spot, 90_000)
+    await until(async () => (await text(`call-ltp-${atm}`)) !== ltp, 90_000)
     expect(await text('header-pcr')).toMatch(/\d/)
     expect(await text('header-max-pain')).toMatch(/\d/)
     expect(await text('header-forward')).toMatch(/\d/)
     await page.screenshot({ path: `${ARTIFACTS}/platform-1280.png` })
 
     await running.kill()
-    await until(async () => !/Live/.test(await text('connection')), 30_000)
+    await until(async () => !/Live/.test(await text('connection')), 90_000)
     await running.start()
-    await until(async () => /Live/.test(await text('connection')), 60_000)
+    await until(async () => /Live/.test(await text('connection')), 90_000)
     const after = await text('header-spot')
-    await until(async () => (await text('header-spot')) !== after, 30_000)
+    await until(async () => (await text('header-spot')) !== after, 90_000)
     expect(faults).toEqual([])
   })
 })

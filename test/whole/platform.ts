@@ -51,7 +51,7 @@ export const FEED_ALONE = {
   CHAIN_SNAPSHOT_SECONDS: '0',
 } as const
 
-const START_WITHIN_MS = 60_000
+const START_WITHIN_MS = 90_000
 
 /** @param program the compiled program to run instead of the built one */
 export async function platform(

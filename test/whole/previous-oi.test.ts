@@ -17,7 +17,7 @@ beforeAll(async () => {
     CHAIN_SNAPSHOT_SECONDS: '0',
   })
   await running.start()
-}, 90_000)
+}, 240_000)
 
 afterAll(() => running.dispose())
 
@@ -38,7 +38,7 @@ it('is there at once, in stored minutes too, and as the broker’s history has i
   await until(async () => {
     const legs = legsOf(await chain())
     return legs.length === 6 && legs.every(({ oi_prev_close }) => oi_prev_close !== null)
-  }, 60_000)
+  }, 90_000)
   const live = await chain()
   const [leg] = legsOf(live)
   if (leg === undefined || live.bucket_time === null) throw new Error('there is no chain')
@@ -54,7 +54,7 @@ it('is there at once, in stored minutes too, and as the broker’s history has i
     const before = await chain(`&at=${Math.floor(Date.parse(live.bucket_time ?? '') / 1_000)}`)
     const stored = legsOf(before).find(({ tradingsymbol }) => tradingsymbol === leg.tradingsymbol)
     return stored?.oi_prev_close === leg.oi_prev_close
-  }, 30_000)
+  }, 90_000)
   const { code, stdout } = await running.command('verify')
   expect(`${code}\n${stdout}`).toMatch(/^0\n/)
-}, 150_000)
+}, 240_000)

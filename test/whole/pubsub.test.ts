@@ -60,8 +60,8 @@ describe.skipIf(databaseUrl === undefined || !hasRedisServer)('a backend behind 
     })
   }
 
-  it('stores the same bars, claims nothing and says what it is', { timeout: 180_000 }, async () => {
-    await until(() => isLive(ticker), 60_000)
+  it('stores the same bars, claims nothing and says what it is', { timeout: 240_000 }, async () => {
+    await until(() => isLive(ticker), 90_000)
     const port = await freePort()
     backend = startBackend(port)
     const url = `http://127.0.0.1:${port}`

@@ -46,7 +46,7 @@ describe('a journal played again', () => {
     await first?.dispose()
   })
 
-  it('gives a second instance the same rows', { timeout: 180_000 }, async () => {
+  it('gives a second instance the same rows', { timeout: 240_000 }, async () => {
     const { fromMs, toMs } = await record(first)
     const replayUrl = await play(fromMs, toMs)
     second = await platform({ ...FEED_ALONE, EXCHANGE_PORT: new URL(replayUrl).port })
@@ -54,10 +54,10 @@ describe('a journal played again', () => {
     expect(second.output()).toContain('replay')
     await subscribe(replayUrl, second)
     const status = () => askJson<ReplayStatus>(`${replayUrl}/control/status`)
-    await until(async () => (await status()).is_ended, 60_000)
+    await until(async () => (await status()).is_ended, 90_000)
     // The last minute closes some seconds after its end, by the second instance's own market time.
     const closedMs = toMs + 2 * MINUTE_MS
-    await until(async () => (await status()).market_time_ms > closedMs, 30_000)
+    await until(async () => (await status()).market_time_ms > closedMs, 90_000)
     expect(await second.stop()).toBe(0)
 
     const [recorded, replayed] = [
@@ -75,12 +75,12 @@ describe('a journal played again', () => {
   /** Runs the platform until there are whole minutes behind it, and one more for what follows them. */
   async function record(running: Platform): Promise<{ fromMs: number; toMs: number }> {
     await running.start()
-    await until(() => isLive(running), 30_000)
+    await until(() => isLive(running), 90_000)
     const marketMs = async () =>
       (await askJson<ReplayStatus>(`${running.exchangeUrl}/control/clock`)).market_time_ms
     const fromMs = Math.ceil((await marketMs()) / MINUTE_MS + 1) * MINUTE_MS
     const toMs = fromMs + MINUTES * MINUTE_MS
-    await until(async () => (await marketMs()) > toMs + 1.5 * MINUTE_MS, 60_000)
+    await until(async () => (await marketMs()) > toMs + 1.5 * MINUTE_MS, 90_000)
     expect(await running.stop()).toBe(0)
     return { fromMs, toMs }
   }

@@ -116,12 +116,12 @@ describe('a running platform', () => {
   })
 
   it('stops within five seconds on Ctrl-C and goes on with what it stored', async () => {
-    await until(() => isLive(first), 30_000)
+    await until(() => isLive(first), 90_000)
     const startedMs = performance.now()
     expect(await first.stop()).toBe(0)
     expect(performance.now() - startedMs).toBeLessThan(5_000)
     await first.start()
-    await until(() => isLive(first), 30_000)
+    await until(() => isLive(first), 90_000)
     const answer = await fetch(`${first.backendUrl}/fo/expiry-metrics?symbol=NIFTY`)
     const { points } = (await answer.json()) as { points: unknown[] }
     expect(points.length).toBeGreaterThan(0)

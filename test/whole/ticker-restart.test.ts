@@ -27,7 +27,7 @@ const redis = await redisUrl()
 const folder = mkdtempSync(join(tmpdir(), 'fostream-restart-'))
 const prefix = `test:${randomBytes(6).toString('hex')}`
 const heard: LifecycleEvent[] = []
-const WITHIN_MS = 30_000
+const WITHIN_MS = 90_000
 const KILLS = 2
 
 let exchange: Exchange
@@ -79,7 +79,7 @@ describe.skipIf(database === undefined || redis === undefined)('a ticker that is
     await request('DELETE', `/subscriptions/${tokenOf(await active(), ended)}?force=true`)
     await until(() => changesOf(ended).includes('subscription_removed'), WITHIN_MS)
     expectOneStory(before, ended)
-  }, 180_000)
+  }, 240_000)
 })
 
 /** What a subscriber knows that drops repeated ids. */

@@ -35,7 +35,7 @@ describe.each(STORES)('verify with $name', ({ database }) => {
     })
     await running.start()
     await until(async () => (await rows('complete')) > 60, 90_000)
-  }, 150_000)
+  }, 240_000)
   afterAll(() => running.dispose())
 
   async function sql<Row extends object>(statement: string): Promise<Row[]> {
@@ -64,7 +64,7 @@ describe.each(STORES)('verify with $name', ({ database }) => {
       WHERE (tradingsymbol, bucket_time) = ${FIRST_BAR} RETURNING tradingsymbol AS name`)
 
   it('finds nothing while the platform runs, and says what it compared', {
-    timeout: 90_000,
+    timeout: 240_000,
   }, async () => {
     const { code, stdout, stderr } = await running.command('verify', '--json')
     expect(stderr).toBe('')
@@ -77,7 +77,7 @@ describe.each(STORES)('verify with $name', ({ database }) => {
   })
 
   it('names a row that was changed by hand: table, instrument, minute, column and both values', {
-    timeout: 90_000,
+    timeout: 240_000,
   }, async () => {
     const [row] = await changed('high', '+ 0.05')
     const { code, stdout } = await running.command('verify')
@@ -92,7 +92,7 @@ describe.each(STORES)('verify with $name', ({ database }) => {
   })
 
   it('names a row of the books that was changed by hand, as out of balance and against the journal', {
-    timeout: 90_000,
+    timeout: 240_000,
   }, async () => {
     const first = 'WHERE minute = (SELECT min(minute) FROM delivery_ledger WHERE folded > 100)'
     await sql(`UPDATE delivery_ledger SET folded = folded - 7 ${first}`)
@@ -104,7 +104,7 @@ describe.each(STORES)('verify with $name', ({ database }) => {
   })
 
   it("finds nothing unexplained between complete bars and the broker's candles", {
-    timeout: 150_000,
+    timeout: 240_000,
   }, async () => {
     const { code, stdout } = await running.command('verify', '--against-broker', '--json')
     const { broker, differences } = JSON.parse(stdout) as Said
@@ -115,7 +115,7 @@ describe.each(STORES)('verify with $name', ({ database }) => {
   })
 
   it('finds nothing after a stop either, and a journal segment that was deleted by hand', {
-    timeout: 180_000,
+    timeout: 240_000,
   }, async () => {
     expect(await running.stop()).toBe(0)
     expect((await running.command('verify')).code).toBe(0)
@@ -151,7 +151,7 @@ describe('verify', () => {
   })
 
   it('finds nothing where the platform was stopped right after its very first start', {
-    timeout: 120_000,
+    timeout: 240_000,
   }, async () => {
     const first = await platform()
     try {

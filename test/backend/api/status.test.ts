@@ -6,6 +6,8 @@ import { OPEN_MS } from '../scenario.ts'
 import { emptyReads, FakeIngest, LiveMarket, servers } from './live-market.ts'
 
 const start = servers()
+/** An answer takes less, on any machine. */
+const ASKED_WITHIN_MS = 60_000
 
 function committedAt(marketTimeMs: number | null, gapsOpen = 0): FakeIngest {
   const ingest = new FakeIngest()
@@ -119,7 +121,10 @@ describe('GET /status', () => {
     const { body } = await api.get('/status')
     expect(Compile(BackendStatus).Errors(body)).toEqual([])
     expect(body.store.rebuilt_because).toBe('the store is damaged: PG_VERSION is missing')
-    expect(Math.round((body.ingest[0]?.age_ms ?? 0) / 1000)).toBe(60)
+    const ageMs = body.ingest[0]?.age_ms ?? 0
+    // The clock goes on while it is asked.
+    expect(ageMs).toBeGreaterThanOrEqual(60_000)
+    expect(ageMs).toBeLessThan(60_000 + ASKED_WITHIN_MS)
   })
 
   it('answers while the store is down, and says so', async () => {
@@ -150,11 +155,15 @@ describe('GET /health', () => {
 
   it.each([
     ['the store does not answer', { reads: failing }, /ECONNREFUSED/],
-    ['the log is behind', { ingest: committedAt(OPEN_MS - 60_000) }, /60 s behind/],
+    [
+      'the log is behind',
+      { ingest: committedAt(OPEN_MS - 60_000) },
+      /"[^"]*\b(6\d|[7-9]\d|1[01]\d) s behind/,
+    ],
     [
       'the store is rebuilt',
       { ingest: committedAt(OPEN_MS - 60_000), reads: rebuilding },
-      /rebuilt from the log, 60 s behind: the store is damaged: PG_VERSION is missing/,
+      /rebuilt from the log, (6\d|[7-9]\d|1[01]\d) s behind: the store is damaged: PG_VERSION is missing/,
     ],
     ['no time was told', { ingest: committedAt(null) }, /not told any time/],
   ])('is unavailable, with the reason, when %s', async (_name, over, reason) => {

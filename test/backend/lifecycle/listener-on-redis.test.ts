@@ -20,7 +20,7 @@ const BY_HAND =
   '{"event_type":"subscription_created","instrument_token":256265,"metadata":{"tradingsymbol":"NIFTY 50","segment":"INDICES"},"timestamp":1730462400}'
 /** Events that a publisher hands over in one go. */
 const GROUP = 500
-const LONG = { timeout: 60_000 }
+const LONG = { timeout: 240_000 }
 
 describe.skipIf(!hasRedisServer)('the listener on Redis', () => {
   let releasers: Releasers
@@ -124,7 +124,7 @@ describe.skipIf(!hasRedisServer)('the listener on Redis', () => {
     await until(() => listener.status().error === null)
     const tokens = Array.from({ length: count }, (_, i) => i + 1)
     await publish(await publisher(), tokens)
-    await until(() => listener.status().processed === count, 50_000)
+    await until(() => listener.status().processed === count, 90_000)
     expect(noted.backfilled).toEqual(tokens)
     expect(listener.status()).toMatchObject({ received: count, failed: 0, repeated: 0 })
     expect(isBalanced()).toBe(true)
@@ -144,7 +144,7 @@ describe.skipIf(!hasRedisServer)('the listener on Redis', () => {
     await until(() => listener.status().error !== null)
     expect(listener.status().received).toBeLessThan(6_000)
     await redis.start()
-    await until(() => new Set(noted.backfilled).size === 6_000, 30_000)
+    await until(() => new Set(noted.backfilled).size === 6_000, 90_000)
     await until(() => said().filter((each) => each.startsWith('Subscribed to')).length === 2)
     expect(isBalanced()).toBe(true)
     await until(() => client.status === 'ready')

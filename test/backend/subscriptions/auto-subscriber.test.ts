@@ -12,7 +12,7 @@ import { msOfIst } from '../../../src/market/ist.ts'
 import { silentLog } from '../../silent-log.ts'
 import { MASTER, SPOTS } from './listing.ts'
 
-const WITHIN = { timeout: 10_000, interval: 5 }
+const WITHIN = { timeout: 60_000, interval: 5 }
 const running: AutoSubscriber[] = []
 afterEach(async () => {
   for (const auto of running.splice(0)) await auto.stop()

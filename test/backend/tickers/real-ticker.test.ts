@@ -22,7 +22,7 @@ describe('a real ticker', () => {
     await until(async () => (await client.notReady()) === undefined)
     const { instruments } = market.ticker.master
     options = instruments.filter(({ symbol, kind }) => symbol === 'SENSEX' && kind === 'option')
-  }, 60_000)
+  }, 240_000)
   afterAll(releaseAll)
 
   const optionAt = (at: number): Instrument => {
@@ -36,7 +36,7 @@ describe('a real ticker', () => {
     return rows.map(({ instrument_token: token }) => token)
   }
 
-  it('streams what it is asked to, lists it, and lets it go', { timeout: 30_000 }, async () => {
+  it('streams what it is asked to, lists it, and lets it go', { timeout: 240_000 }, async () => {
     const wanted = [0, 1, 2].map((at) => ({ instrument_token: optionAt(at).token }))
     const before = (await client.standing()).roomForNew
     const plans = await client.plan({ instruments: wanted }, HOLDER)
@@ -58,7 +58,7 @@ describe('a real ticker', () => {
     expect(await client.unsubscribe(tokens, HOLDER)).toEqual({ removed: [], kept: [] })
   })
 
-  it('keeps what another one holds', { timeout: 30_000 }, async () => {
+  it('keeps what another one holds', { timeout: 240_000 }, async () => {
     const request = { instrument_token: optionAt(3).token }
     await client.subscribe(request, HOLDER)
     await client.subscribe(request, { requestedBy: 'view' })
@@ -77,7 +77,7 @@ describe('a real ticker', () => {
     ])
   })
 
-  it('brings history, every minute once', { timeout: 30_000 }, async () => {
+  it('brings history, every minute once', { timeout: 240_000 }, async () => {
     const toMs = floorToMinute(market.exchange.marketTimeMs()) - 10 * MINUTE_MS
     const fromMs = toMs - 59 * MINUTE_MS
     const answer = await client.history(NIFTY, fromMs, toMs, { priority: 'new_subscription' })
@@ -89,7 +89,7 @@ describe('a real ticker', () => {
     expect(option.candles.every(({ oi }) => oi !== null && oi > 0)).toBe(true)
   })
 
-  it('refuses history of what nobody knows, for good', { timeout: 30_000 }, async () => {
+  it('refuses history of what nobody knows, for good', { timeout: 240_000 }, async () => {
     const toMs = floorToMinute(market.exchange.marketTimeMs()) - 10 * MINUTE_MS
     const asking = client.history(77, toMs - MINUTE_MS, toMs, { priority: 'on_demand' })
     const error = await asking.catch((caught: unknown) => caught)
@@ -97,7 +97,7 @@ describe('a real ticker', () => {
     expect(error).toMatchObject({ code: 'refused', reason: 'unknown_instrument' })
   })
 
-  it('brings quotes, and names the tokens that nobody knows', { timeout: 30_000 }, async () => {
+  it('brings quotes, and names the tokens that nobody knows', { timeout: 240_000 }, async () => {
     const tokens = [NIFTY, optionAt(0).token, 77]
     const { quotes, unknown } = await client.quotes(tokens, { priority: 'routine' })
     expect(quotes.map(({ instrument_token: token }) => token)).toEqual(tokens.slice(0, 2))

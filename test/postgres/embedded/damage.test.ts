@@ -90,7 +90,7 @@ describe.skipIf(compiled === undefined)('a damaged store', () => {
   const tried = unreadable.filter((_, i) => isLong || i % 3 === 1)
   it.each(tried)(
     'with %s is set aside, kept, and begun anew',
-    { timeout: 60_000 },
+    { timeout: 240_000 },
     async (_, damage) => {
       const { dataDir, cluster } = await copy()
       await damage(cluster)
@@ -113,7 +113,7 @@ describe.skipIf(compiled === undefined)('a damaged store', () => {
     ['a lock file that was left', (c) => writeFile(join(c, 'postmaster.pid'), '42\n/data\n')],
     ['a cache that is cut', (c) => truncate(join(c, 'base/5/pg_internal.init'), 10)],
     ['a half-made copy beside it', (c) => cp(c, `${c}.partial`, { recursive: true })],
-  ])('is not what one with %s is: it opens', { timeout: 60_000 }, async (_, change) => {
+  ])('is not what one with %s is: it opens', { timeout: 240_000 }, async (_, change) => {
     const { dataDir, cluster } = await copy()
     await change(cluster).catch(() => undefined)
     const { store } = await open({ dataDir })
@@ -131,7 +131,7 @@ describe.skipIf(compiled === undefined)('a damaged store', () => {
     ['no file of a table', (table) => rm(table)],
   ])(
     'with %s says so when that is read, and is begun anew',
-    { timeout: 60_000 },
+    { timeout: 240_000 },
     async (_, damage) => {
       const { dataDir, table } = await copy()
       await damage(table)
@@ -151,7 +151,7 @@ describe.skipIf(compiled === undefined)('a damaged store', () => {
   )
 
   it('whose log is damaged behind later changes of its tables is not read on', {
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     const { dataDir, cluster } = await copy()
     const { store } = await open({ dataDir })
@@ -175,7 +175,7 @@ describe.skipIf(compiled === undefined)('a damaged store', () => {
   })
 
   it('whose engine dies and does not open again is lost, not tried for ever', {
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     const { dataDir, cluster } = await copy()
     const { store } = await open({ dataDir })
@@ -191,7 +191,7 @@ describe.skipIf(compiled === undefined)('a damaged store', () => {
     await next.close()
   })
 
-  it('is kept beside one earlier one, not beside every one', { timeout: 60_000 }, async () => {
+  it('is kept beside one earlier one, not beside every one', { timeout: 240_000 }, async () => {
     const { dataDir, cluster } = await copy()
     const paths: string[] = []
     for (let time = 0; time <= EMBEDDED_SET_ASIDE_KEPT; time++) {

@@ -36,5 +36,5 @@ describe('the shape of PGlite that the engine reaches into', () => {
     await pglite.waitReady
     expect(requireShape(pglite.Module)).toBe(pglite.Module)
     await pglite.close()
-  }, 60_000)
+  }, 240_000)
 })

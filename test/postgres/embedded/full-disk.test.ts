@@ -26,17 +26,17 @@ describe.skipIf(compiled === undefined)('the embedded store on a full disk', () 
   })
 
   it('refuses with a reason, is not given up, and goes on with all it had when there is room', {
-    timeout: 120_000,
+    timeout: 240_000,
   }, async () => {
     const dataDir = await newFolder()
     const flag = join(await newFolder(), 'full')
     const said = start(dataDir, flag)
     const rows = () => said.flatMap(({ n }) => n ?? [])
-    await until(() => rows().length > 50, 30_000)
+    await until(() => rows().length > 50, 90_000)
 
     await writeFile(flag, '')
     // Every row is refused, and says why.
-    await until(() => said.filter(({ refused }) => refused !== undefined).length > 5, 30_000)
+    await until(() => said.filter(({ refused }) => refused !== undefined).length > 5, 90_000)
     expect(said.some(({ reason }) => /no space left/i.test(reason ?? ''))).toBe(true)
     for (const { refused, reason } of said) {
       if (refused === undefined) continue
@@ -45,7 +45,7 @@ describe.skipIf(compiled === undefined)('the embedded store on a full disk', () 
     }
     const before = rows().length
     await rm(flag)
-    await until(() => rows().length > before + 50, 60_000)
+    await until(() => rows().length > before + 50, 90_000)
     child?.kill('SIGKILL')
     await once(child as ChildProcess, 'close')
 

@@ -217,7 +217,7 @@ describe.skipIf(compiled === undefined)('the embedded store', () => {
         expect(await only(again, 'SELECT answer FROM kept')).toBe(42)
         await again.end()
       },
-      { timeout: 15_000, interval: 50 },
+      { timeout: 60_000, interval: 50 },
     )
     expect(lines).toMatchObject([
       { level: 'error', fields: { err: { name: 'EngineDeadError' } } },

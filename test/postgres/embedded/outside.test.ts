@@ -72,7 +72,7 @@ describe.skipIf(compiled === undefined)('a program outside the platform', () => 
     'SELECT count(*) FROM generate_series(1, 1000000000)',
     'WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) SELECT count(*) FROM r',
     "SELECT repeat('x', 1000) FROM generate_series(1, 1000000000)",
-  ])('has a statement cancelled that does not end: %s', { timeout: 60_000 }, async (sql) => {
+  ])('has a statement cancelled that does not end: %s', { timeout: 240_000 }, async (sql) => {
     const [own, other] = [await ours(), await theirs()]
     const refused = expect(other.query(sql)).rejects.toMatchObject({ code: '57014' })
     expect(await answerMs(own)).toBeLessThan(WAIT_MS)
@@ -82,7 +82,7 @@ describe.skipIf(compiled === undefined)('a program outside the platform', () => 
   })
 
   it('holds a transaction open no longer than a statement, however busy it is', {
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     const [own, other] = [await ours(), await theirs()]
     await other.query('BEGIN')
@@ -95,7 +95,7 @@ describe.skipIf(compiled === undefined)('a program outside the platform', () => 
   })
 
   it('that sends a hundred statements ahead does not make ours wait for them', {
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     const [own, other] = [await ours(), await theirs()]
     const sent = Array.from({ length: 100 }, () => other.query('SELECT pg_sleep(0.1)'))
@@ -153,7 +153,7 @@ describe.skipIf(compiled === undefined)('a program outside the platform', () => 
     await until(async () => {
       const client = await theirs().catch(() => undefined)
       return client !== undefined
-    }, 5_000)
+    }, 90_000)
   })
 
   it('that talks nonsense is cut off, and nobody else notices', async () => {
@@ -171,7 +171,7 @@ describe.skipIf(compiled === undefined)('a program outside the platform', () => 
   })
 
   it('that asks for a GB and does not read is cut off, and no more of it is kept', {
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     const own = await ours()
     const socket = await rawSocket()
@@ -192,7 +192,7 @@ describe.skipIf(compiled === undefined)('a program outside the platform', () => 
     await closed
   })
 
-  it('that reads 100 MB gets them', { timeout: 60_000 }, async () => {
+  it('that reads 100 MB gets them', { timeout: 240_000 }, async () => {
     const other = await theirs()
     const { rows } = await other.query(
       "SELECT repeat('x', 1000000) AS x FROM generate_series(1, 100)",
@@ -202,7 +202,7 @@ describe.skipIf(compiled === undefined)('a program outside the platform', () => 
 
   // The last one: nobody is let in for a while afterwards.
   it('whose statement cannot be cancelled costs one start of the engine', {
-    timeout: 90_000,
+    timeout: 240_000,
   }, async () => {
     const other = await theirs()
     await expect(other.query('SELECT pg_sleep(60)')).rejects.toThrow()

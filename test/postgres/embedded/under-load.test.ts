@@ -101,7 +101,7 @@ describe.skipIf(compiled === undefined)('the writer on the embedded store', () =
     while (!(await isOver())) {
       const atMs = performance.now()
       trade()
-      await until(committed, 60_000)
+      await until(committed, 90_000)
       longestMs = Math.max(longestMs, performance.now() - atMs)
     }
     return longestMs
@@ -113,7 +113,7 @@ describe.skipIf(compiled === undefined)('the writer on the embedded store', () =
     await until(async () => {
       const { rows } = await client.query('SELECT count(*)::int AS due FROM finalise_queue')
       return committed() && rows[0]?.due === 0
-    }, 30_000)
+    }, 90_000)
     try {
       return await compareWithStore(client, referenceFold({ ...ground, batches: log.batches }))
     } finally {
@@ -122,7 +122,7 @@ describe.skipIf(compiled === undefined)('the writer on the embedded store', () =
   }
 
   it('goes on beside ten programs that do what they like, and none of it is misdirected', {
-    timeout: 120_000,
+    timeout: 240_000,
   }, async () => {
     await tradeUntil(() => second > 3)
     const habits: readonly (readonly string[])[] = [
@@ -196,7 +196,7 @@ describe.skipIf(compiled === undefined)('the writer on the embedded store', () =
   }
 
   it('goes on while the store is checkpointed and vacuumed, and neither log nor dead rows pile up', {
-    timeout: 120_000,
+    timeout: 240_000,
   }, async () => {
     const client = await store.connectForUpkeep()
     await client.query('CREATE TABLE churn (n int PRIMARY KEY, t text)')

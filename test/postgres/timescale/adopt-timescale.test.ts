@@ -15,7 +15,7 @@ beforeAll(async () => {
   store = openStore(target, { applicationName: 'fostream test', log: silentLog })
   client = await store.connect()
   await migrate(client)
-}, 120_000)
+}, 240_000)
 afterAll(async () => {
   await client?.end()
   await store?.close()

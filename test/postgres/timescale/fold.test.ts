@@ -85,7 +85,7 @@ it('writes into TimescaleDB, also into a day that is compressed, exactly what th
   await ingest.stop()
   await client.end()
   await store.close()
-}, 120_000)
+}, 240_000)
 
 function trade(log: MemoryLog): void {
   log.startEpoch(100)

@@ -28,7 +28,7 @@ describe('a day of bars', () => {
     client = await store.connect()
     await migrate(client)
     await adoptTimescale(store, silentLog)
-  }, 120_000)
+  }, 240_000)
   afterAll(async () => {
     await client?.end()
     await store?.close()

@@ -5,7 +5,7 @@ import { type Running, releaseAll, request, runTicker } from '../support/start-t
 
 const CALLERS = Array.from({ length: 20 }, (_, i) => `caller-${i}`)
 const TOKENS = Array.from({ length: 8 }, (_, i) => option(27_000 + 50 * i, 'CE').token)
-const WITHIN = { timeout: 10_000, interval: 10 }
+const WITHIN = { timeout: 60_000, interval: 10 }
 
 let running: Running
 

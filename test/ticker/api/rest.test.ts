@@ -18,7 +18,7 @@ import { type Running, releaseAll, request, runTicker } from '../support/start-t
 const CALL = option(26_000, 'CE')
 const PUT = option(26_000, 'PE')
 const SENSEX = sensexOption(80_000, 'CE')
-const WITHIN = { timeout: 5_000, interval: 5 }
+const WITHIN = { timeout: 60_000, interval: 5 }
 
 let running: Running
 

@@ -16,7 +16,7 @@ import {
 } from '../support/start-test-ticker.ts'
 import { WRONG_REQUESTS } from './requests.ts'
 
-const WITHIN = { timeout: 10_000, interval: 10 }
+const WITHIN = { timeout: 60_000, interval: 10 }
 const HELD = option(26_000, 'CE')
 /** Expires two days after it. */
 const SENSEX = sensexOption(80_000, 'CE')

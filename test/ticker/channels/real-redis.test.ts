@@ -14,7 +14,7 @@ import { onRelease, type Running, releaseAll, runTicker } from '../support/start
 import { parsed } from './channels-under-test.ts'
 
 const shared = await redisUrl()
-const WITHIN = { timeout: 20_000, interval: 50 }
+const WITHIN = { timeout: 60_000, interval: 50 }
 const TOKENS = smallMaster()
   .slice(0, 100)
   .map(({ token }) => token)
@@ -43,7 +43,7 @@ describe.skipIf(shared === undefined)('a subscriber on Redis', () => {
     if (heard.length === expected) {
       expect(ticks.map(({ sequence }) => sequence)).toEqual(journalledSequences(running))
     }
-  }, 60_000)
+  }, 240_000)
 })
 
 describe.skipIf(!hasRedisServer)('on a Redis of its own, a subscriber', () => {
@@ -77,7 +77,7 @@ describe.skipIf(!hasRedisServer)('on a Redis of its own, a subscriber', () => {
     running.broker.peer.send(frameOf([NIFTY_FUTURE.token]))
     await vi.waitFor(() => expect(heard).toHaveLength(2), WITHIN)
     expect(heard.map((text) => parsed(text).tradingsymbol)).toEqual(['NIFTY 50', 'NIFTY26DECFUT'])
-  }, 60_000)
+  }, 240_000)
 })
 
 async function startServer(): Promise<RedisServer> {

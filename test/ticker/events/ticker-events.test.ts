@@ -17,7 +17,7 @@ const A = option(24_500, 'CE')
 /** Their underlyings are in different partitions. */
 const SPREAD = [A, VIX, sensexOption(80_000, 'CE')].map(({ token }) => token)
 const PARTITIONS = [0, 1, 2, 3]
-const WITHIN = { timeout: 8_000, interval: 10 }
+const WITHIN = { timeout: 60_000, interval: 10 }
 
 afterEach(releaseAll)
 

@@ -51,11 +51,14 @@ describe('at the start', () => {
     const instruments = await started()
     expect(instruments.master.size).toBe(ALL.length)
     expect(instruments.date).toBe('2026-11-23')
-    await vi.waitFor(() => {
-      expect(readFileSync(join(folder, 'dump.csv'), 'utf8')).toMatch(
-        /^2026-11-23T10:00:00\+05:30\n/,
-      )
-    })
+    await vi.waitFor(
+      () => {
+        expect(readFileSync(join(folder, 'dump.csv'), 'utf8')).toMatch(
+          /^2026-11-23T10:00:00\+05:30\n/,
+        )
+      },
+      { timeout: 60_000 },
+    )
     expect(refreshed).toEqual([{ added: ALL.length, removed: 0, date: '2026-11-23' }])
   })
 
@@ -69,7 +72,9 @@ describe('at the start', () => {
     const instruments = await started()
     expect([instruments.master.size, instruments.isFromBroker]).toEqual([ALL.length, false])
     letGo?.()
-    await vi.waitFor(() => expect(instruments.master.size).toBe(ALL.length + 1))
+    await vi.waitFor(() => expect(instruments.master.size).toBe(ALL.length + 1), {
+      timeout: 60_000,
+    })
   })
 
   it('a copy of an older day is used only where the broker does not answer', async () => {
@@ -83,7 +88,7 @@ describe('at the start', () => {
     expect(stale.lastError).toBe('down')
     answer = ALL
     clock.advance(2_000)
-    await vi.waitFor(() => expect(stale.isFromBroker).toBe(true))
+    await vi.waitFor(() => expect(stale.isFromBroker).toBe(true), { timeout: 60_000 })
     expect(stale.lastError).toBeNull()
   })
 
@@ -93,7 +98,7 @@ describe('at the start', () => {
     expect(instruments.master.size).toBe(0)
     answer = ALL
     clock.advance(2_000)
-    await vi.waitFor(() => expect(instruments.master.size).toBe(ALL.length))
+    await vi.waitFor(() => expect(instruments.master.size).toBe(ALL.length), { timeout: 60_000 })
   })
 
   it.each([
@@ -124,7 +129,7 @@ describe('day by day', () => {
     }
     marketMs = msOfIst('2026-11-25', '08:30')
     instruments.check()
-    await vi.waitFor(() => expect(instruments.date).toBe('2026-11-25'))
+    await vi.waitFor(() => expect(instruments.date).toBe('2026-11-25'), { timeout: 60_000 })
     await turn()
     instruments.check()
     await turn()
@@ -150,13 +155,13 @@ describe('day by day', () => {
       answer = text
       marketMs = msOfIst('2026-11-25', '08:30')
       instruments.check()
-      await vi.waitFor(() => expect(instruments.lastError).toMatch(reason))
+      await vi.waitFor(() => expect(instruments.lastError).toMatch(reason), { timeout: 60_000 })
       expect([instruments.master.size, instruments.date]).toEqual([ALL.length, '2026-11-23'])
       expect([refreshed, fetches]).toEqual([[], 2])
       expect(readFileSync(join(folder, 'dump.csv'), 'utf8')).toMatch(/^2026-11-23/)
       answer = [...ALL, NEW]
       clock.advance(2_000)
-      await vi.waitFor(() => expect(instruments.date).toBe('2026-11-25'))
+      await vi.waitFor(() => expect(instruments.date).toBe('2026-11-25'), { timeout: 60_000 })
       expect([instruments.lastError, refreshed]).toEqual([
         null,
         [{ added: 1, removed: 0, date: '2026-11-25' }],
@@ -182,7 +187,7 @@ describe('day by day', () => {
     answer = [...ALL.filter(({ kind }) => kind !== 'option'), ...LATER]
     marketMs = msOfIst('2026-11-25', '08:30')
     instruments.check()
-    await vi.waitFor(() => expect(instruments.date).toBe('2026-11-25'))
+    await vi.waitFor(() => expect(instruments.date).toBe('2026-11-25'), { timeout: 60_000 })
     expect(instruments.lastError).toBeNull()
     expect(refreshed.at(-1)).toEqual({ added: 0, removed: 123, date: '2026-11-25' })
   })
@@ -207,7 +212,7 @@ describe('versions in the store', () => {
     expect([store.applied, refreshed]).toEqual([[], []])
     store.isAway = false
     clock.advance(1_000)
-    await vi.waitFor(() => expect(store.isSameAs(many)).toBe(true))
+    await vi.waitFor(() => expect(store.isSameAs(many)).toBe(true), { timeout: 60_000 })
     expect(store.applied.map(({ added, removed }) => [added.length, removed.length])).toEqual([
       [0, 1],
       [500, 0],
@@ -215,7 +220,9 @@ describe('versions in the store', () => {
       [197, 0],
     ])
     expect(new Set(store.applied.map(({ date }) => date))).toEqual(new Set(['2026-11-23']))
-    await vi.waitFor(() => expect(refreshed).toEqual([{ ...refresh, rows: 1_200 }]))
+    await vi.waitFor(() => expect(refreshed).toEqual([{ ...refresh, rows: 1_200 }]), {
+      timeout: 60_000,
+    })
     await versions.stop()
   })
 })

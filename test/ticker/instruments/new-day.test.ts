@@ -21,7 +21,7 @@ import {
 } from '../support/start-test-ticker.ts'
 import { SteppedClock } from './stepped-clock.ts'
 
-const WITHIN = { timeout: 10_000, interval: 20 }
+const WITHIN = { timeout: 60_000, interval: 20 }
 
 /** The monthly series of Monday 23 Nov 2026, since the 24th is a holiday. */
 function november(strike: number): Instrument {

@@ -77,11 +77,14 @@ function begin(options: Partial<LoginOptions> = {}, account: object = {}): Begun
     throw error
   })
   const link = () =>
-    vi.waitFor(() => {
-      const [url] = /http\S+connect\/login\S+/.exec(said.join('\n')) ?? []
-      if (url === undefined) throw new Error('no link yet')
-      return url
-    })
+    vi.waitFor(
+      () => {
+        const [url] = /http\S+connect\/login\S+/.exec(said.join('\n')) ?? []
+        if (url === undefined) throw new Error('no link yet')
+        return url
+      },
+      { timeout: 60_000 },
+    )
   return { said, giveUp: () => stopping.abort(), end, link }
 }
 

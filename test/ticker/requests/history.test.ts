@@ -6,7 +6,7 @@ import { MINUTE_MS } from '../../../src/market/ist.ts'
 import { releaseAll } from '../support/start-test-ticker.ts'
 import { NIFTY, queued, runMarket, span } from './market-under-test.ts'
 
-const WITHIN = { timeout: 10_000, interval: 10 }
+const WITHIN = { timeout: 60_000, interval: 10 }
 
 afterEach(releaseAll)
 
@@ -47,20 +47,21 @@ describe('GET /history', () => {
       const own = market.historyCalls.filter(({ account }) => account === name)
       expect(own.length).toBeGreaterThan(15)
     }
-  }, 20_000)
+  }, 240_000)
 
   it('knows ahead when a turn comes too late, and queues nothing then', async () => {
     const market = await runMarket(1)
-    const waiting = Array.from({ length: 9 }, (_, i) => market.get(span(market, 1, 1_000_000 + i)))
-    await vi.waitFor(() => expect(queued(market)).toBe(8), WITHIN)
+    const waiting = Array.from({ length: 15 }, (_, i) => market.get(span(market, 1, 1_000_000 + i)))
+    // Some have left by the time that this is looked at.
+    await vi.waitFor(() => expect(queued(market)).toBeGreaterThan(8), WITHIN)
     const before = market.ticker.status().requests.history
     expect(before.eta_ms).toBeGreaterThan(1_500)
     const late = await market.get(`${span(market, 5)}&timeout_ms=200`)
     expect(late.status).toBe(429)
     expect(Number(late.headers.get('retry-after'))).toBeGreaterThanOrEqual(1)
     const answers = await Promise.all(waiting)
-    expect(answers.map(({ status }) => status)).toEqual(Array(9).fill(404))
-    expect(market.historyCalls).toHaveLength(9)
+    expect(answers.map(({ status }) => status)).toEqual(Array(15).fill(404))
+    expect(market.historyCalls).toHaveLength(15)
   })
 
   it('goes on after a 429 with a lower rate, and hands a failure to another account', async () => {

@@ -7,7 +7,7 @@ import type { HistoryRequest } from '../../../src/ticker/requests/history.ts'
 import { releaseAll, request } from '../support/start-test-ticker.ts'
 import { type Market, NIFTY, newLogin, queued, runMarket, span } from './market-under-test.ts'
 
-const WITHIN = { timeout: 10_000, interval: 10 }
+const WITHIN = { timeout: 60_000, interval: 10 }
 const PATIENT_MS = 3_600_000
 /** No such instruments, so that each is a request of its own. */
 const FIRST_UNKNOWN = 3_000_000

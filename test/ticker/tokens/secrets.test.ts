@@ -24,7 +24,7 @@ import {
   temporaryFolder,
 } from '../support/start-test-ticker.ts'
 
-const WITHIN = { timeout: 15_000, interval: 50 }
+const WITHIN = { timeout: 60_000, interval: 50 }
 const SECRET = 'apisecretapisecretapisecretapise'
 const WRONG = 'wrongwrongwrongwrongwrongwrongwr'
 const ECHOED = 'echoedechoedechoedechoedechoedec'

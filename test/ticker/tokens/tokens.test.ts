@@ -26,7 +26,7 @@ import {
 } from '../support/start-test-ticker.ts'
 import { TestClock } from '../support/test-clock.ts'
 
-const WITHIN = { timeout: 15_000, interval: 50 }
+const WITHIN = { timeout: 60_000, interval: 50 }
 const EXAMPLE = 'a1b2c3d4e5f6a1b2c3d4e5f6a1b2c3d4'
 
 afterEach(releaseAll)
