@@ -1,5 +1,5 @@
 /**
- * `npm test`: every check and every test, one after another. Goes on after a failure, so that one run
+ * `npm test`: every check, all at once, then every test. Goes on after a failure, so that one run
  * shows all faults, and ends with one plain line of counts, in which each check counts as one test.
  * Arguments are handed to Vitest: `npm test -- test/kit`.
  */
@@ -15,15 +15,16 @@ const TSC = 'node_modules/@typescript/native/bin/tsc'
 
 const counts = { passed: 0, failed: 0, skipped: 0 }
 
-await check('types', () => runTool([TSC, '-p', 'tsconfig.check.json']))
-if (existsSync(join(ROOT, 'web', 'tsconfig.json'))) {
-  await check('types of the page', () => runTool([TSC, '-p', 'web/tsconfig.json', '--noEmit']))
-}
-await check('lint and format', () =>
-  runTool(['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '.']),
-)
-await check('import rules', () => importFaults(ROOT, runTool))
-await check('unused code', () => runTool(['node_modules/knip/bin/knip.js']))
+// At once: each waits for the disk or works on one core for most of its time.
+await Promise.all([
+  check('types', () => runTool([TSC, '-p', 'tsconfig.check.json'])),
+  check('types of the page', () => runTool([TSC, '-p', 'web/tsconfig.json', '--noEmit'])),
+  check('lint and format', () =>
+    runTool(['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '.']),
+  ),
+  check('import rules', () => importFaults(ROOT, runTool)),
+  check('unused code', () => runTool(['node_modules/knip/bin/knip.js'])),
+])
 await runVitest(process.argv.slice(2))
 
 const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : ''

@@ -5,7 +5,7 @@ export const isLong = process.env['FAULTS'] === 'long'
 export const LOAD = isLong
   ? { instruments: 1_000, ticksPerSecond: 5_000, speed: 10 }
   : { instruments: 300, ticksPerSecond: 1_500, speed: 10 }
-export const KILLS = isLong ? 10 : 2
+export const KILLS = isLong ? 10 : 1
 const LONG_FAULT_MS = 30_000
 
 /** @param shortMs how long the fault lasts in the suite */

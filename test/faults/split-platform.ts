@@ -207,7 +207,7 @@ export class SplitPlatform {
 
 /** The ticker knows the instruments: on a busy machine it is up before. */
 export async function listed(tickerUrl: string): Promise<void> {
-  await until(async () => (await fetch(`${tickerUrl}/instruments?limit=1`)).ok, 60_000)
+  await until(async () => (await fetch(`${tickerUrl}/instruments?limit=1`)).ok, 90_000)
 }
 
 export async function getJson<T>(url: string): Promise<T> {
