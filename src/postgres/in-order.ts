@@ -18,7 +18,7 @@ export class InOrder {
   ): Promise<pg.QueryResult<Row>> {
     const result = this.#last.then(() => this.#client.query<Row>(statement, values))
     // Who asked hears of a failure; the next one runs into it by itself.
-    this.#last = result.catch(() => undefined)
+    this.#last = Promise.allSettled([result])
     return result
   }
 
