@@ -97,6 +97,7 @@ describe.skipIf(!hasPostgresServer || !hasRedisServer)('the platform in three pr
       await pause(faultLength(1_000))
       await database.start()
       await platform.caughtUp()
+      expect(backend.isRunning).toBe(true)
       if (!isLong) return
 
       await database.kill()
