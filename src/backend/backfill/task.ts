@@ -59,5 +59,6 @@ export class Task implements Waiting {
   /** Its job waits no longer. */
   detach(): void {
     this.job = undefined
+    this.goOn()
   }
 }

@@ -41,6 +41,22 @@ describe('a job that is done', () => {
     await manager.stop()
   })
 
+  it('has nothing to wait for where no minute is final yet; they follow behind new ones', async () => {
+    const world = new World(at('09:15') + 30_000)
+    world.lookbackMinutes = 1
+    world.writer.cover(CALL, 'broker', [msOfIst('2026-11-19', '15:39')])
+    const manager = world.manager()
+    manager.start()
+    manager.backfillInstrumentImmediate(CALL.token)
+    await world.pass(500)
+    expect(world.ticker.asked).toEqual([])
+    expect(await immediate(manager)).toEqual([['done', 0]])
+    await world.pass(150_000, 1_000)
+    expect(world.ticker.asked.map(({ options }) => options.priority)).toEqual(['gap'])
+    expect(world.writer.minutesOf(CALL)).toContain(at('09:15'))
+    await manager.stop()
+  })
+
   it('was not while the writer could not take its minutes', async () => {
     const world = new World(NOON + 20_000)
     world.stream(CALL, NOON)
