@@ -10,13 +10,14 @@ import { TICKER_REFUSED_RETRY_MS } from '../../src/limits.ts'
 import { alwaysOpenCalendar } from '../../src/market/calendar.ts'
 import { kiteBroker } from '../../src/ticker/broker.ts'
 import { startTicker, type TickerHandle } from '../../src/ticker/ticker.ts'
+import { asBusy } from '../busy-machine.ts'
 import { silentLog } from '../silent-log.ts'
 import { MemoryJournal } from './support/memory-journal.ts'
 import { type KeptLog, keptLog } from './support/silent-log.ts'
 import { ACCOUNT, onRelease, releaseAll, temporaryFolder } from './support/start-test-ticker.ts'
 
 const WITHIN = { timeout: 60_000, interval: 50 }
-const MOVED_WITHIN = { timeout: 5_000, interval: 50 }
+const movedWithin = () => ({ timeout: asBusy(5_000), interval: 50 })
 const BACK_WITHIN = { timeout: 60_000, interval: 100 }
 const PER_ACCOUNT = 1_000
 const PARTITIONS = [0, 1, 2, 3]
@@ -68,7 +69,7 @@ describe('an account whose token ends', () => {
       expect(carried(ticker)).toEqual({ sim2: 1_500, sim3: 1_500 })
       // Every one of them has ticked from its new socket: that is what ends a gap.
       expect(ticker.status().gaps_open).toEqual([])
-    }, MOVED_WITHIN)
+    }, movedWithin())
     expect(accountOf(ticker, 'sim1')).toMatchObject({
       fault: 'refused',
       belonging: 1_000,
@@ -125,8 +126,8 @@ describe('an account whose token ends', () => {
       await control(exchange, '/faults', { fault: 'token_expired', account, duration_ms: 60_000 })
     }
     await vi.waitFor(() => expect(accountOf(ticker, 'sim2').state).toBe('down'), WITHIN)
-    await vi.waitFor(() => expect(carried(ticker)).toEqual({ sim3: 4_500 }), MOVED_WITHIN)
-    await vi.waitFor(() => expect(ticker.status().gaps_open).toEqual([]), MOVED_WITHIN)
+    await vi.waitFor(() => expect(carried(ticker)).toEqual({ sim3: 4_500 }), movedWithin())
+    await vi.waitFor(() => expect(ticker.status().gaps_open).toEqual([]), movedWithin())
     // Nothing of a refused request comes back by itself while there is no room for it.
     expect(ticker.subscriptions.list({ status: 'failed' }).rows).toHaveLength(1)
     // A removal makes room, and what was refused finds it.

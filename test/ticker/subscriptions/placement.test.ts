@@ -32,7 +32,7 @@ describe('a restart after a crash', () => {
     const before = placesOf(first)
     const second = await start({ dataDir: crashed(first) })
     await vi.waitFor(() => expect(placesOf(second)).toEqual(before), WITHIN)
-    expect(second.broker.carried().size).toBe(40)
+    await vi.waitFor(() => expect(second.broker.carried().size).toBe(40), WITHIN)
   })
 
   it('does so from the table alone', async () => {
