@@ -2,9 +2,8 @@
  * What holds after a fault: everybody's books agree, from the exchange's ledger over the journal to
  * the tables. The ticker is stopped for it, so that the log has an end.
  */
-import { type Comparison, compareBooks } from '../../bench/soak/compare-books.ts'
+import { compareBooks } from '../../bench/soak/compare-books.ts'
 import { Journalled } from '../../bench/soak/journalled.ts'
-import type { SentBooks } from '../../bench/soak/sent-books.ts'
 import { comparePositions, type Position } from '../../src/contract/journal-record.ts'
 import { until } from '../until.ts'
 import { verdict } from '../whole/verdict.ts'
@@ -30,40 +29,53 @@ export interface Queried {
 
 const WITHIN_MS = 180_000
 
-/** Stops the ticker and lets the backend write the rest; both are to be started again afterwards. */
+/** Stops the ticker, lets the backend write the rest, and starts the ticker again. */
 export async function inquire(platform: SplitPlatform): Promise<Inquest> {
   const clock = await marketClock(platform)
-  const stoppedMs = clock(Date.now())
   await platform.ticker.stop()
-  await platform.readSent()
-  const journalled = await Journalled.read(platform.journal)
-  for (const book of journalled.connections.values()) {
-    book.firstReceivedMs = clock(book.firstReceivedMs)
-  }
-  await drained(platform, journalled.newest)
-  const books = booksOfStopped(platform.sent, journalled, stoppedMs)
-  const { differences } = await verdict(platform.dataDir, platform.database.url, [platform.journal])
-  return {
-    bookFaults: books.faults,
-    rowFaults: differences,
-    ...(await ledgerSums(platform)),
-    sent: books.sent,
-    missing: books.missing,
+  try {
+    await platform.readSent()
+    const journalled = await Journalled.read(platform.journal)
+    for (const book of journalled.connections.values()) {
+      book.firstReceivedMs = clock(book.firstReceivedMs)
+    }
+    await drained(platform, journalled.newest)
+    const { differences } = await verdict(platform.dataDir, platform.database.url, [
+      platform.journal,
+    ])
+    const sums = await ledgerSums(platform)
+    const { connections } = platform.sent
+    const sent = { connections: new Map(connections) }
+    await platform.ticker.start()
+    // What was under way when the ticker was told to stop is in the gap that its next start opens.
+    const { gaps, covered } = await journalAfter(platform.journal, journalled)
+    Object.assign(journalled, { gaps, covered })
+    const books = compareBooks(sent, journalled, 0)
+    return {
+      bookFaults: books.faults,
+      rowFaults: differences,
+      ...sums,
+      sent: books.sent,
+      missing: books.missing,
+    }
+  } finally {
+    if (!platform.ticker.isRunning) await platform.ticker.start()
   }
 }
 
-/** What is under way when a ticker is told to stop is in the gap that its next start opens. */
-function booksOfStopped(
-  sent: Pick<SentBooks, 'connections'>,
-  journalled: Journalled,
-  stoppedMs: number,
-): Comparison {
-  for (const token of journalled.covered.keys()) {
-    const gaps = journalled.gaps.get(token) ?? []
-    const atStop = { gapId: 'stop', fromMs: stoppedMs, toMs: Number.POSITIVE_INFINITY }
-    journalled.gaps.set(token, [...gaps, atStop])
-  }
-  return compareBooks(sent, journalled, 0)
+/** The journal with the gap of the start after `before`. */
+async function journalAfter(folder: string, before: Journalled): Promise<Journalled> {
+  let after = before
+  const known = gapIdsOf(before)
+  await until(async () => {
+    after = await Journalled.read(folder)
+    return [...gapIdsOf(after)].some((id) => !known.has(id))
+  }, WITHIN_MS)
+  return after
+}
+
+function gapIdsOf({ gaps }: Journalled): ReadonlySet<string> {
+  return new Set([...gaps.values()].flatMap((list) => list.map(({ gapId }) => gapId)))
 }
 
 /** Of all tickers and partitions. */

@@ -41,7 +41,7 @@ describe.skipIf(!hasPostgresServer || !hasRedisServer)('the platform in three pr
   afterAll(() => platform?.dispose(), 60_000)
 
   async function inquiry(expected: object = ALL_WELL): Promise<void> {
-    const found = await inquire(platform).finally(() => platform.ticker.start())
+    const found = await inquire(platform)
     expect(found).toMatchObject(expected)
     expect(found.sent).toBeGreaterThan(LOAD.ticksPerSecond)
     await platform.commits()

@@ -16,12 +16,18 @@ import { DAY_MS, istDate, startOfDateMs } from '../../market/ist.ts'
 import { type JournalledTick, priceDivisor } from '../../market/tick.ts'
 import type { CandleSource } from '../candles/candle-writer.ts'
 import type { BarIdentity, StoredBar } from '../ports.ts'
-import type { PreviousOi } from '../previous-oi/load-previous-oi.ts'
 import { isCandle, liveOf } from './candle-row.ts'
 import { decodeCloseKey, decodeOpenKey, decodeQuoteKey } from './key-bytes.ts'
 
 /** Resolves an instrument's session on the date of an instant. */
 export type SessionLookup = (instrument: Instrument, atMs: number) => SessionBounds | undefined
+
+/** Open interest at the end of a trading date; both null where none is known. */
+export interface PreviousOi {
+  readonly oi: number | null
+  /** IST; may lie further back than the session before. */
+  readonly date: string | null
+}
 
 /** A minute that must be read from the store before a tick can be folded. */
 export interface NeedsMinute {

@@ -1,13 +1,6 @@
 /** The open interest before a date, from the store into memory. */
-import type { InstrumentBars } from '../bars/instrument-bars.ts'
+import type { InstrumentBars, PreviousOi } from '../bars/instrument-bars.ts'
 import type { PartitionStore } from '../ports.ts'
-
-/** Open interest at the end of a trading date; both null where none is known. */
-export interface PreviousOi {
-  readonly oi: number | null
-  /** IST; may lie further back than the session before. */
-  readonly date: string | null
-}
 
 const NOTHING: PreviousOi = { oi: null, date: null }
 

@@ -4,12 +4,12 @@
  * stored in the same statement, so rows and their base are never apart.
  */
 import { DAY_MS, startOfDateMs } from '../../market/ist.ts'
-import type { InstrumentBars } from '../bars/instrument-bars.ts'
+import type { InstrumentBars, PreviousOi } from '../bars/instrument-bars.ts'
 import type { CandlesNotWrittenError } from '../candles/candle-writer.ts'
 import { knownBars } from '../candles/write-candles.ts'
 import type { QueuedWrite, Settle, TurnResult, WriteTurn } from '../candles/write-queue.ts'
 import type { DayOiRow, PreviousOiRow } from '../ports.ts'
-import { type PreviousOi, readPreviousOi } from './load-previous-oi.ts'
+import { readPreviousOi } from './load-previous-oi.ts'
 import type { PreviousOiBatch } from './previous-oi.ts'
 
 export class PreviousOiWrite implements QueuedWrite {
