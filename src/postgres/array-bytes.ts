@@ -39,7 +39,7 @@ export abstract class ArrayWriter {
   protected bytes = Buffer.allocUnsafeSlow(FIRST_BYTES)
   protected view = viewOf(this.bytes)
   protected at = HEADER_BYTES
-  #count = 0
+  protected count = 0
   #hasNull = 0
   readonly #oid: number
 
@@ -50,35 +50,46 @@ export abstract class ArrayWriter {
   /** Forgets what was added. */
   begin(): void {
     this.at = HEADER_BYTES
-    this.#count = 0
+    this.count = 0
     this.#hasNull = 0
   }
 
   /** Throws RangeError on what is no value of the type. */
   add(value: unknown): void {
-    this.#count++
-    if (value === null || value === undefined) {
-      this.ensure(4)
-      this.view.setInt32(this.at, NULL_LENGTH)
-      this.at += 4
-      this.#hasNull = 1
-    } else this.put(value as never)
+    this.count++
+    if (value === null || value === undefined) this.putNull()
+    else this.put(value as never)
+  }
+
+  /**
+   * Adds `value` of each row. The types that most columns have bring a loop of their own: one that only
+   * they go through is compiled for them, and takes a fifth of the time.
+   */
+  addAll<Row>(rows: readonly Row[], value: (row: Row) => unknown): void {
+    for (const row of rows) this.add(value(row))
   }
 
   /** The parameter; a copy. */
   take(): Buffer {
     const { view } = this
-    const isEmpty = this.#count === 0
+    const isEmpty = this.count === 0
     view.setInt32(0, isEmpty ? 0 : 1)
     view.setInt32(4, this.#hasNull)
     view.setInt32(8, this.#oid)
-    view.setInt32(12, this.#count)
+    view.setInt32(12, this.count)
     view.setInt32(16, 1)
     return Buffer.from(this.bytes.subarray(0, isEmpty ? 12 : this.at))
   }
 
   /** Writes one element's length and bytes. */
   protected abstract put(value: never): void
+
+  protected putNull(): void {
+    this.ensure(4)
+    this.view.setInt32(this.at, NULL_LENGTH)
+    this.at += 4
+    this.#hasNull = 1
+  }
 
   protected ensure(more: number): void {
     const needed = this.at + more
@@ -118,12 +129,30 @@ class Float8Writer extends ArrayWriter {
     this.view.setFloat64(this.at + 4, value)
     this.at += 12
   }
+
+  override addAll<Row>(rows: readonly Row[], value: (row: Row) => unknown): void {
+    this.count += rows.length
+    for (const row of rows) {
+      const element = value(row)
+      if (element === null || element === undefined) this.putNull()
+      else this.put(element as number)
+    }
+  }
 }
 
 class Int8Writer extends ArrayWriter {
   protected override put(value: number): void {
     if (!Number.isSafeInteger(value)) refuse(value)
     this.putInt64(value)
+  }
+
+  override addAll<Row>(rows: readonly Row[], value: (row: Row) => unknown): void {
+    this.count += rows.length
+    for (const row of rows) {
+      const element = value(row)
+      if (element === null || element === undefined) this.putNull()
+      else this.put(element as number)
+    }
   }
 }
 
@@ -176,6 +205,15 @@ class BytesWriter extends ArrayWriter {
     this.bytes.set(value, this.at + 4)
     this.at += 4 + value.length
   }
+
+  override addAll<Row>(rows: readonly Row[], value: (row: Row) => unknown): void {
+    this.count += rows.length
+    for (const row of rows) {
+      const element = value(row)
+      if (element === null || element === undefined) this.putNull()
+      else this.put(element as Uint8Array)
+    }
+  }
 }
 
 class TextWriter extends ArrayWriter {
@@ -201,6 +239,15 @@ class TextWriter extends ArrayWriter {
     const length = this.bytes.write(value, this.at + 4, 'utf8')
     this.view.setInt32(this.at, length)
     this.at += 4 + length
+  }
+
+  override addAll<Row>(rows: readonly Row[], value: (row: Row) => unknown): void {
+    this.count += rows.length
+    for (const row of rows) {
+      const element = value(row)
+      if (element === null || element === undefined) this.putNull()
+      else this.put(element as string)
+    }
   }
 }
 

@@ -210,16 +210,32 @@ function quoted(name: string): string {
 /** Writers of a table's columns, kept for the buffers that they have grown. */
 const writersOf = new WeakMap<readonly unknown[], readonly ArrayWriter[]>()
 
-/** Row by row, so that rows that are made while they are read can go at once. */
+/** Enough for a column's loop to pay, and few enough to stay in the processor's cache and go at once. */
+const ROWS_AT_ONCE = 128
+
+/** Column by column, some rows at a time, so that rows that are made while they are read can go. */
 function columnArrays<Row>(columns: readonly Column<Row>[], rows: Iterable<Row>): Buffer[] {
   const writers = writersOf.get(columns) ?? columns.map(({ type }) => arrayWriter(type))
   writersOf.set(columns, writers)
-  const pairs = columns.map(({ value }, i) => ({ value, writer: writers[i] as ArrayWriter }))
-  for (const { writer } of pairs) writer.begin()
+  for (const writer of writers) writer.begin()
+  let some: Row[] = []
   for (const row of rows) {
-    for (const { value, writer } of pairs) writer.add(value(row))
+    if (some.push(row) < ROWS_AT_ONCE) continue
+    addColumns(columns, writers, some)
+    some = []
   }
+  addColumns(columns, writers, some)
   return writers.map((writer) => writer.take())
+}
+
+function addColumns<Row>(
+  columns: readonly Column<Row>[],
+  writers: readonly ArrayWriter[],
+  rows: readonly Row[],
+): void {
+  columns.forEach(({ value }, i) => {
+    writers[i]?.addAll(rows, value)
+  })
 }
 
 /** Two writers that meet the same rows in the same order cannot deadlock. */

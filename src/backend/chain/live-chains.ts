@@ -27,6 +27,7 @@ import {
   type AnalysedTerms,
   isSameTerms,
   type LiveChain,
+  type LiveLeg,
   type LiveSeries,
   type LiveStrike,
   liveStrike,
@@ -44,6 +45,8 @@ export class LiveChains implements TickObserver {
   readonly #calendar: MarketCalendar
   #master: InstrumentMaster
   readonly #quotes = new Map<string, LatestQuote>()
+  /** Rises when a quote joins or leaves. */
+  #quotesSet = 0
   readonly #series = new Map<string, LiveSeries>()
   /** The series of an option, undefined where it is not listed. */
   readonly #seriesOf = new Map<InstrumentBars, LiveSeries | undefined>()
@@ -92,6 +95,7 @@ export class LiveChains implements TickObserver {
       if (this.#partitionOf(bars.instrument.symbol) === partition) this.#quotes.delete(key)
     }
     this.#forgetSeries()
+    this.#quotesSet++
     this.#version++
   }
 
@@ -278,15 +282,20 @@ export class LiveChains implements TickObserver {
     })
   }
 
-  #strikeInput({ strike, callKey, putKey }: LiveStrike, nowMs: number): StrikeInput {
-    return { strike, call: this.#legInput(callKey, nowMs), put: this.#legInput(putKey, nowMs) }
+  #strikeInput(row: LiveStrike, nowMs: number): StrikeInput {
+    const { strike, call, put } = row
+    if (row.quotesSet !== this.#quotesSet) {
+      for (const leg of [call, put]) if (leg !== null) leg.quote = this.#quotes.get(leg.key)
+      row.quotesSet = this.#quotesSet
+    }
+    return { strike, call: this.#legInput(call, nowMs), put: this.#legInput(put, nowMs) }
   }
 
-  #legInput(key: string | null, nowMs: number): LegInput | null {
-    if (key === null) return null
+  #legInput(leg: LiveLeg | null, nowMs: number): LegInput | null {
+    if (leg === null || leg.quote === undefined) return null
     // What ended says nothing about the price now, however young it is.
-    const isEnded = this.#ended.size > 0 && this.#ended.has(key)
-    return this.#quotes.get(key)?.legAt(isEnded ? Infinity : nowMs) ?? null
+    const isEnded = this.#ended.size > 0 && this.#ended.has(leg.key)
+    return leg.quote.legAt(isEnded ? Infinity : nowMs)
   }
 
   #lastPrice(key: string | null): number | null {
@@ -330,6 +339,7 @@ export class LiveChains implements TickObserver {
     if (quote === undefined || quote.bars !== bars) {
       quote = new LatestQuote(bars)
       this.#quotes.set(bars.key, quote)
+      this.#quotesSet++
     }
     return quote
   }

@@ -4,6 +4,7 @@ import type { Series } from '../../market/instrument-master.ts'
 import type { ChainAnalytics } from '../../market/options/chain.ts'
 import type { Forward } from '../../market/options/forward.ts'
 import type { StrikeAnalytics, StrikeInput } from '../../market/options/strike.ts'
+import type { LatestQuote } from './latest-quote.ts'
 
 export interface LiveChain {
   readonly series: Series
@@ -14,11 +15,20 @@ export interface LiveChain {
   readonly strikesStreamed: number
 }
 
-/** A strike of a series. Its keys are kept, since putting them together costs more than the look-up. */
+/** One contract of a strike. */
+export interface LiveLeg {
+  /** Kept, since putting it together costs more than the look-up. */
+  readonly key: string
+  /** As it was looked up last; undefined where there was none. */
+  quote: LatestQuote | undefined
+}
+
 export interface LiveStrike {
   readonly strike: number
-  readonly callKey: string | null
-  readonly putKey: string | null
+  readonly call: LiveLeg | null
+  readonly put: LiveLeg | null
+  /** Which set of quotes its legs' are of. */
+  quotesSet: number
 }
 
 /** While these are the same, so are IV and Greeks. */
@@ -53,11 +63,12 @@ export interface LiveSeries {
 }
 
 export function liveStrike({ strike, call, put }: Series['strikes'][number]): LiveStrike {
-  return { strike, callKey: keyOfLeg(call), putKey: keyOfLeg(put) }
+  return { strike, call: liveLeg(call), put: liveLeg(put), quotesSet: -1 }
 }
 
-function keyOfLeg(leg: { exchange: string; tradingsymbol: string } | null): string | null {
-  return leg === null ? null : instrumentKey(leg.exchange, leg.tradingsymbol)
+function liveLeg(leg: { exchange: string; tradingsymbol: string } | null): LiveLeg | null {
+  if (leg === null) return null
+  return { key: instrumentKey(leg.exchange, leg.tradingsymbol), quote: undefined }
 }
 
 export function isSameTerms(a: AnalysedTerms, b: AnalysedTerms): boolean {
