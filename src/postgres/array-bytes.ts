@@ -26,6 +26,7 @@ const INT4_MAX = 2 ** 31 - 1
 const JSONB_VERSION = 1
 const UTF8_BYTES_PER_CHAR = 3
 const ASCII_END = 0x80
+const SHORT_BYTES = 32
 const FIRST_BYTES = 1024
 
 /**
@@ -200,10 +201,15 @@ class DateWriter extends ArrayWriter {
 
 class BytesWriter extends ArrayWriter {
   protected override put(value: Uint8Array): void {
-    this.ensure(4 + value.length)
-    this.view.setInt32(this.at, value.length)
-    this.bytes.set(value, this.at + 4)
-    this.at += 4 + value.length
+    const { length } = value
+    this.ensure(4 + length)
+    const { bytes } = this
+    const start = this.at + 4
+    this.view.setInt32(this.at, length)
+    // Keys are short: a call into the engine takes longer than their bytes.
+    if (length > SHORT_BYTES) bytes.set(value, start)
+    else for (let i = 0; i < length; i++) bytes[start + i] = value[i] as number
+    this.at = start + length
   }
 
   override addAll<Row>(rows: readonly Row[], value: (row: Row) => unknown): void {
