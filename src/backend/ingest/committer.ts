@@ -56,6 +56,19 @@ class RunningMean {
   }
 }
 
+/**
+ * What the store lately took at the least. What is seen beyond that is mostly that its answer had to wait
+ * for this thread to finish a build.
+ */
+class RunningLow {
+  low = 0
+
+  add(value: number): void {
+    if (this.low === 0) this.low = value
+    this.low += (value - this.low) / (value < this.low ? 2 : 32)
+  }
+}
+
 export class Committer {
   readonly #parts: IngestParts
   readonly #session: CommitterSession
@@ -64,7 +77,7 @@ export class Committer {
   /** A commit is built and waits for the one before it. */
   #isBuilt = false
   readonly #buildMs = new RunningMean()
-  readonly #sendMs = new RunningMean()
+  readonly #sendMs = new RunningLow()
   readonly #turn: WriteTurn
   /** What ends the wait of a series' finals for candles: the timer that was set last. */
   readonly #holds = new Map<string, symbol>()
@@ -137,7 +150,7 @@ export class Committer {
     const nowMs = this.#parts.clock.elapsedMs()
     const inFlight = this.#inFlight
     if (inFlight === undefined) return paceMs - nowMs
-    const freeAtMs = inFlight.sentAtMs + this.#sendMs.mean
+    const freeAtMs = inFlight.sentAtMs + this.#sendMs.low
     return Math.max(paceMs, freeAtMs - this.#buildMs.mean) - nowMs
   }
 
