@@ -436,8 +436,6 @@ export const PAGE_STALE_AFTER_MS = 10_000
 export const PAGE_CLOCK_PERIOD_MS = 1_000
 /** Choice lists are asked for again so often, so that a rolled expiry appears. */
 export const PAGE_REFRESH_PERIOD_MS = 30_000
-/** The page never has more strikes streamed on each side than this; the others are snapshots. */
-export const PAGE_VIEW_MAX_STRIKES = 20
 
 // Backfill
 

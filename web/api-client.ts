@@ -5,7 +5,6 @@
 import type { BackendStatus } from '../src/contract/api/backend-status.ts'
 import type { ErrorBody, ErrorDetail } from '../src/contract/api/error.ts'
 import type { Expiries } from '../src/contract/api/expiries.ts'
-import type { MonitorView, MonitorViewRequest } from '../src/contract/api/monitor-view.ts'
 import type { StrikeDistribution } from '../src/contract/api/strike-distribution.ts'
 import { PAGE_REQUEST_TIMEOUT_MS } from '../src/limits.ts'
 import type { Wanted } from './live-chain-state.ts'
@@ -28,17 +27,10 @@ export function getChain(wanted: Wanted) {
   return request<StrikeDistribution>(`fo/strike-distribution?${query}`)
 }
 
-export const postView = (view: MonitorViewRequest) =>
-  request<MonitorView>('monitor/view', {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', 'x-requested-by': 'view' },
-    body: JSON.stringify(view),
-  })
-
-async function request<T>(path: string, init: RequestInit = {}): Promise<Answer<T>> {
+async function request<T>(path: string): Promise<Answer<T>> {
   try {
     const signal = AbortSignal.timeout(PAGE_REQUEST_TIMEOUT_MS)
-    const response = await fetch(new URL(path, document.baseURI), { ...init, signal })
+    const response = await fetch(new URL(path, document.baseURI), { signal })
     if (response.ok) return { kind: 'ok', value: (await response.json()) as T }
     if (response.status >= 500) return { kind: 'unreachable', reason: `HTTP ${response.status}` }
     return { kind: 'refused', status: response.status, error: await readError(response) }

@@ -1,8 +1,6 @@
 /** The Monitor: the live chain of one underlying and expiry, with how old and how whole it is. */
-import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react'
-import type { MonitorView } from '../src/contract/api/monitor-view.ts'
-import { PAGE_VIEW_MAX_STRIKES } from '../src/limits.ts'
-import { getExpiries, getStatus, postView } from './api-client.ts'
+import { useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react'
+import { getExpiries, getStatus } from './api-client.ts'
 import { ChainTable, centreOnAtm } from './chain-table.tsx'
 import type { Choice, StrikeWindow } from './choice.ts'
 import { ExpirySwitcher, UnderlyingPicker, WindowSwitcher } from './choice-bar.tsx'
@@ -28,7 +26,6 @@ export function App({ live }: { live: LiveChain }) {
   const symbol = choice.symbol ?? status?.default_symbol ?? null
   const canonical = state.chain?.symbol ?? symbol
   const expiries = useExpiries(symbol)
-  const view = useView(state, choice.strikes)
   useChosenChain(live, symbol, choice)
   useTitle(state)
 
@@ -57,7 +54,7 @@ export function App({ live }: { live: LiveChain }) {
           </div>
         </div>
       </header>
-      <Notices state={state} view={view.plan} viewFault={view.fault} />
+      <Notices state={state} />
       <Chain
         state={state}
         strikes={choice.strikes}
@@ -160,40 +157,4 @@ function useTitle({ chain }: LiveChainState) {
   useEffect(() => {
     document.title = title
   }, [title])
-}
-
-interface View {
-  readonly plan: MonitorView | null
-  readonly fault: string | null
-}
-
-const NO_VIEW: View = { plan: null, fault: null }
-
-/**
- * Asks the backend to stream what is shown, once per series and window. A backend without that call
- * (404) and a key that may only read (403) are no fault of the view.
- */
-function useView({ chain }: LiveChainState, strikes: StrikeWindow): View {
-  const [view, setView] = useState(NO_VIEW)
-  const symbol = chain?.symbol ?? null
-  const expiry = chain?.expiry ?? null
-  const ask = useCallback(async () => {
-    if (symbol === null || expiry === null) return NO_VIEW
-    const each = Math.min(strikes ?? PAGE_VIEW_MAX_STRIKES, PAGE_VIEW_MAX_STRIKES)
-    const answer = await postView({ symbol, expiry, strikes_each_side: each })
-    if (answer.kind === 'ok') return { plan: answer.value, fault: null }
-    if (answer.kind === 'unreachable' || answer.status === 404 || answer.status === 403)
-      return NO_VIEW
-    return { plan: null, fault: answer.error.message }
-  }, [symbol, expiry, strikes])
-  useEffect(() => {
-    let ended = false
-    void ask().then((answer) => {
-      if (!ended) setView(answer)
-    })
-    return () => {
-      ended = true
-    }
-  }, [ask])
-  return view
 }

@@ -1,10 +1,8 @@
 /** The link's state, the data's time and its age, and everything that a user must not overlook. */
 import type { ReactNode } from 'react'
-import type { MonitorView } from '../src/contract/api/monitor-view.ts'
 import { type ConnectionText, describeConnection } from './connection-text.ts'
 import { useNow } from './hooks.ts'
 import { freshness, type LiveChainState } from './live-chain-state.ts'
-import { formatWhole } from './number-format.ts'
 import { formatAge, formatDate, formatDuration, formatTimeOfDay } from './time-format.ts'
 
 const AGE_PERIOD_MS = 500
@@ -47,13 +45,7 @@ export function DataAge({ state }: { state: LiveChainState }) {
   )
 }
 
-interface NoticesProps {
-  readonly state: LiveChainState
-  readonly view: MonitorView | null
-  readonly viewFault: string | null
-}
-
-export function Notices({ state, view, viewFault }: NoticesProps) {
+export function Notices({ state }: { state: LiveChainState }) {
   const { fresh, text } = useConnection(state)
   const { health } = state
   return (
@@ -76,16 +68,6 @@ export function Notices({ state, view, viewFault }: NoticesProps) {
           today’s are assumed.
         </Notice>
       ) : null}
-      {view !== null && view.added > 0 ? <ViewNotice view={view} /> : null}
-      {view !== null && view.refused > 0 ? (
-        <Notice tone="warn">
-          {formatWhole(view.refused)} contracts of this view are not streamed:{' '}
-          {view.message ?? 'no room'}.
-        </Notice>
-      ) : null}
-      {viewFault === null ? null : (
-        <Notice tone="warn">Missing contracts could not be asked for: {viewFault}</Notice>
-      )}
     </section>
   )
 }
@@ -104,16 +86,6 @@ function LinkNotice({ text, staleMs }: { text: ConnectionText; staleMs: number |
       )}
       <span>{text.detail}</span>
     </div>
-  )
-}
-
-function ViewNotice({ view }: { view: MonitorView }) {
-  const { eta_ms: etaMs } = view.backfill
-  return (
-    <Notice tone="info">
-      {formatWhole(view.added)} contracts are being added
-      {etaMs === null ? '' : `; their history is there in about ${formatDuration(etaMs)}`}.
-    </Notice>
   )
 }
 

@@ -116,9 +116,6 @@ export class FakeBackend {
     if (url.pathname === '/status') return json(response, 200, this.#status())
     if (url.pathname === '/fo/expiries') return json(response, 200, expiriesOf(url))
     if (url.pathname === '/fo/strike-distribution') return this.#answerChain(url, response)
-    if (url.pathname === '/monitor/view') {
-      return json(response, 404, errorBody('not_found', 'No such call.'))
-    }
     return this.#answerFile(url, response)
   }
 

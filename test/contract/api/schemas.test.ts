@@ -4,7 +4,6 @@ import Value from 'typebox/value'
 import { describe, expect, it } from 'vitest'
 import { CalendarStatus } from '../../../src/contract/api/calendar.ts'
 import { ErrorBody, errorBody } from '../../../src/contract/api/error.ts'
-import { MonitorViewRequest } from '../../../src/contract/api/monitor-view.ts'
 import {
   ClientMessage,
   DROP_REASONS,
@@ -122,12 +121,6 @@ describe('a request', () => {
       true,
     ])
     expect(['yesterday', '', '1795405200000'].map(query)).toEqual([false, false, false])
-  })
-
-  it('of the page names a series and a window', () => {
-    const view = { symbol: 'NIFTY50', expiry: '2026-11-23', strikes_each_side: 10 }
-    expect(Value.Check(MonitorViewRequest, view)).toBe(true)
-    expect(Value.Check(MonitorViewRequest, { ...view, expiry: '23-11-2026' })).toBe(false)
   })
 })
 
