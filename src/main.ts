@@ -207,6 +207,7 @@ async function runOnce(start: Start, config: Config): Promise<number> {
       releasers.push(signal, () => void process.off(signal, stop))
     }
     stopping.signal.addEventListener('abort', () => {
+      process.stdout.write('Stopping …\n')
       process.once('SIGINT', () => process.exit(130))
       process.once('SIGTERM', () => process.exit(143))
     })

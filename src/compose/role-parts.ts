@@ -41,7 +41,7 @@ export function version(): string {
 export async function namingThePort<T>(
   host: string,
   port: number,
-  setting: 'TICKER_PORT' | 'EXCHANGE_PORT',
+  setting: 'TICKER_PORT' | 'EXCHANGE_PORT' | 'EMBEDDED_DB_PORT',
   start: () => Promise<T>,
 ): Promise<T> {
   try {

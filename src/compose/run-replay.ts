@@ -101,7 +101,9 @@ function timeOf(name: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined
   const time = parseApiTime(text)
   if (time.ok) return time.ms
-  throw new StartError(`--${name} ${text}: ISO 8601 or epoch seconds are understood.`)
+  throw new StartError(
+    `--${name} ${text}: a date and time are understood, as 2026-11-20T09:15 (IST) or in epoch seconds.`,
+  )
 }
 
 function numberOf(name: string, text: string, least: number, most: number): number {

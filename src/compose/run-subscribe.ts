@@ -31,7 +31,9 @@ export async function runSubscribe(config: Config, isPlan: boolean): Promise<num
 /** The answer as lines for people. */
 export function sayPlan(answer: AutoSubscriptions): string[] {
   const { enabled, dry_run, wanted, held, room_for_new, add, drop, unplaced, problem } = answer
-  const switched = enabled ? 'follows the market' : 'is switched off (SMART_SUBSCRIPTION_ENABLED)'
+  const switched = enabled
+    ? 'follows the market'
+    : 'is switched off (smart_subscription_enabled: GET /flags says by what)'
   return [
     `Wanted ${wanted}, held ${held}, room for ${room_for_new} more; it ${switched}`,
     ...answer.underlyings.map(({ symbol, state, spot, series }) => {

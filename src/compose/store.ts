@@ -16,7 +16,8 @@ import { openEmbedded, type SetAside } from '../postgres/embedded/open-embedded.
 import { migrate, stampFeed } from '../postgres/migrate.ts'
 import { adoptTimescale } from '../postgres/timescale/adopt-timescale.ts'
 import { BarUpkeep } from '../postgres/upkeep.ts'
-import type { Fail, Role } from './role-parts.ts'
+import { type Fail, namingThePort, type Role } from './role-parts.ts'
+import { StartError } from './start-error.ts'
 
 export interface OpenedStore {
   readonly store: Store
@@ -109,12 +110,14 @@ async function openTarget(
   fail: Fail,
 ): Promise<{ target: StoreTarget; isNew: boolean }> {
   if (store.kind === 'postgres') return { target: { kind: 'url', url: store.url }, isNew: false }
-  const embedded = await openEmbedded({
-    dataDir: `${folders.feedData}/store`,
-    ...(store.outsidePort === undefined ? {} : { tcpPort: store.outsidePort }),
-    clock,
-    log,
-  })
+  const { outsidePort } = store
+  const options = { dataDir: `${folders.feedData}/store`, clock, log }
+  const embedded =
+    outsidePort === undefined
+      ? await openEmbedded(options)
+      : await namingThePort('127.0.0.1', outsidePort, 'EMBEDDED_DB_PORT', () =>
+          openEmbedded({ ...options, tcpPort: outsidePort }),
+        )
   if (embedded.setAside !== undefined) sayRebuilt(embedded.setAside)
   void embedded.lost.then(fail)
   return { target: { kind: 'embedded', store: embedded }, isNew: embedded.created }
@@ -127,6 +130,9 @@ function sayRebuilt({ path, reason }: SetAside): void {
       'A new one is filled from the journal; minutes that the journal no longer has are missing.\n',
   )
 }
+
+/** SQLSTATE of a server that has no database of that name. */
+const NO_SUCH_DATABASE = '3D000'
 
 /** A database that is not there yet is waited for; one that refuses us stops the start. */
 async function prepareSchema(
@@ -149,7 +155,9 @@ async function prepareSchema(
       await adoptTimescale(store, log)
       return
     } catch (error) {
-      if (classify(error).kind !== 'connection' || aborted.aborted) throw error
+      const { kind, code, message } = classify(error)
+      if (code === NO_SUCH_DATABASE) throw new StartError(`${message}; create it with createdb.`)
+      if (kind !== 'connection' || aborted.aborted) throw error
       log.warn({ err: error, store: store.describe() }, 'Waiting for the database')
       if (!isSaid) process.stderr.write(`Waiting for the database: ${store.describe()}\n`)
       isSaid = true

@@ -8,8 +8,9 @@ export class ExchangePortInUse extends Error {
   readonly code = 'port_in_use'
   readonly retryable = false
 
-  constructor(host: string, port: number) {
-    super(`port ${port} of ${host} is in use; choose another one with EXCHANGE_PORT`)
+  /** @param chosenWith what the user sets to choose another */
+  constructor(host: string, port: number, chosenWith: string) {
+    super(`port ${port} of ${host} is in use; choose another one with ${chosenWith}`)
   }
 }
 
@@ -24,13 +25,18 @@ export function buildApp(): FastifyInstance {
 }
 
 /** Answers the port, which matters where 0 was asked for. @throws ExchangePortInUse */
-export async function listen(app: FastifyInstance, host: string, port: number): Promise<number> {
+export async function listen(
+  app: FastifyInstance,
+  host: string,
+  port: number,
+  chosenWith: string,
+): Promise<number> {
   try {
     await app.listen({ host, port })
   } catch (error) {
     await app.close()
     if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') {
-      throw new ExchangePortInUse(host, port)
+      throw new ExchangePortInUse(host, port, chosenWith)
     }
     throw error
   }

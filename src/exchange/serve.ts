@@ -84,7 +84,7 @@ export async function startExchange(options: ExchangeOptions): Promise<Exchange>
   const endpoint = new WebSocketEndpoint(context)
   app.server.on('upgrade', (request, socket, head) => endpoint.upgrade(request, socket, head))
 
-  const port = await listen(app, options.host, options.port)
+  const port = await listen(app, options.host, options.port, 'EXCHANGE_PORT')
   releasers.push('http server', () => app.close())
   marketClock.start()
   releasers.push('market clock', () => marketClock.stop())

@@ -42,10 +42,10 @@ describe('a start that cannot be', () => {
     expect(text).not.toMatch(/\n\s+at /)
   })
 
-  it('refuses an address that others reach without a key, and says how to add one', async () => {
+  it('refuses an address that others reach, and says how to reach it instead', async () => {
     const { code, text } = await run({ BIND_HOST: '0.0.0.0' })
     expect(code).toBe(1)
-    expect(text).toMatch(/API_KEYS/)
+    expect(text).toMatch(/BIND_HOST.*SSH tunnel/)
   })
 
   it('refuses an address that others reach also with a key, as it does not check keys yet', async () => {
@@ -92,6 +92,7 @@ describe('a running platform', () => {
     ['EXCHANGE_PORT', 'exchange'],
     ['TICKER_PORT', 'ticker'],
     ['BACKEND_PORT', 'backend'],
+    ['EMBEDDED_DB_PORT', 'embedded store'],
   ] as const)(
     'keeps its port: another start is told about %s in one clear message',
     async (name, role) => {
@@ -120,6 +121,7 @@ describe('a running platform', () => {
     const startedMs = performance.now()
     expect(await first.stop()).toBe(0)
     expect(performance.now() - startedMs).toBeLessThan(5_000)
+    expect(first.output()).toContain('Stopping …')
     await first.start()
     await until(() => isLive(first), 90_000)
     const answer = await fetch(`${first.backendUrl}/fo/expiry-metrics?symbol=NIFTY`)

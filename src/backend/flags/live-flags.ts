@@ -145,7 +145,7 @@ export class LiveFlags implements Flags {
   #sayInvalid({ name, stored, value }: FlagState): void {
     this.#deps.log.warn(
       { flag: name, stored: stored?.slice(0, TEXT_SHOWN), value },
-      'Flag in system_config is neither true nor false and is ignored',
+      'Flag in system_config is neither true nor false and is ignored: write one of these, or NULL to follow the environment',
     )
   }
 }

@@ -20,7 +20,7 @@ export const FlagState = Type.Object({
   value: flag('What holds now.'),
   origin: choice(
     ['default', 'environment', 'system_config', 'invalid'],
-    'Where the value comes from. invalid = system_config holds something that is neither true nor false; it is ignored, and the environment holds.',
+    'Where the value comes from. invalid = system_config holds something that is neither true nor false (yes and no, on and off, 1 and 0 count too); it is ignored, and the environment holds.',
   ),
   environment: flag('What holds where system_config says nothing.'),
   stored: maybeText('As it stands in system_config; null = follow the environment.'),

@@ -117,7 +117,7 @@ function describeFields(
   const known = keysOf(branch)
   if (!Object.hasOwn(properties, field)) {
     const text = `There is no ${part === 'text' ? 'parameter' : 'field'} "${path}${cut(field)}"`
-    return refused(`${path}${cut(field)}`, `${text}${meant(field, known)}.`, { known, ...more })
+    return refused(`${path}${cut(field)}`, `${text}${meant(field, known)}`, { known, ...more })
   }
   const said = Object.hasOwn(value, field) ? value[field] : undefined
   const wrongItem = firstWrong(branch.items.get(field), said)
@@ -194,11 +194,12 @@ function cut(name: string): string {
   return name.length > NAME_CHARS ? `${name.slice(0, NAME_CHARS)}…` : name
 }
 
+/** The rest of the sentence, with its end. */
 function meant(field: string, known: readonly string[]): string {
-  if (field.length > NAME_CHARS) return ''
+  if (field.length > NAME_CHARS) return '.'
   const nearest = nearestName(field, known)
   if (nearest !== undefined && nearest.edits <= 2) return `; did you mean "${nearest.name}"?`
-  return known.length === 0 ? '; it takes none' : `; there are ${known.join(', ')}`
+  return known.length === 0 ? '; it takes none.' : `; there are ${known.join(', ')}.`
 }
 
 // ---------------------------------------------------------------- text

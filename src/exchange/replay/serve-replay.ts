@@ -67,7 +67,7 @@ export async function startReplay(options: ReplayOptions): Promise<Replay> {
   await app.register(kiteRoutes({ ...context, source, redirectUrl }))
   const endpoint = new WebSocketEndpoint(context)
   app.server.on('upgrade', (request, socket, head) => endpoint.upgrade(request, socket, head))
-  const url = urlOf(host, await listen(app, host, port))
+  const url = urlOf(host, await listen(app, host, port, '--port or EXCHANGE_PORT'))
   releasers.push('http server', () => app.close())
   releasers.push('feed', () => feed.stop())
   log.info({ url, speed, from_ms: fromMs, to_ms: toMs }, 'Replay started')

@@ -31,7 +31,7 @@ const WRONG: readonly (readonly [string, number, string, string | undefined, Reg
   [`${CHAIN}?symbol=NIFTY&at=2026-13-01T00:00:00`, 400, 'bad_request', 'at', /neither/],
   [`${CHAIN}?symbol=NIFTY&at=${OPEN_MS}`, 400, 'bad_request', 'at', /epoch seconds/],
   [`${CHAIN}?symbol=NIFTY&at=2026-11-20T10:00:00`, 404, 'not_covered', 'at', /Nothing is stored/],
-  [`${CHAIN}?symbol=NIFTY&strike=5`, 400, 'bad_request', 'strike', /did you mean "strikes"/],
+  [`${CHAIN}?symbol=NIFTY&strike=5`, 400, 'bad_request', 'strike', /did you mean "strikes"\?$/],
   [`${CHAIN}?symbol=NIFTY&__proto__=1`, 400, 'bad_request', '__proto__', /no parameter/],
   [`${CHAIN}?symbol=${'N'.repeat(5_000)}`, 400, 'bad_request', 'symbol', /cannot be/],
   [
