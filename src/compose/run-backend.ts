@@ -75,7 +75,7 @@ export async function runBackend(
     await lookForMaster()
     backfill.start()
     startSnapshots({ ...shared, ingest, shared: common })
-    startPreviousOi({ ...shared, ingest, shared: common })
+    startPreviousOi({ ...shared, ingest, backfill, shared: common })
     listener.start()
     auto?.start()
     if (config.backend.tickSource === 'pubsub') {

@@ -78,7 +78,7 @@ export async function runUp(
   const backfill = openBackfill({ ...backend, ingest, shared: common })
   backfill.start()
   startSnapshots({ ...backend, ingest, shared: common })
-  startPreviousOi({ ...backend, ingest, shared: common })
+  startPreviousOi({ ...backend, ingest, backfill, shared: common })
   const listener = openListener({
     ...backend,
     shared: common,

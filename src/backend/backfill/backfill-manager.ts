@@ -164,6 +164,11 @@ export class BackfillManager implements InstrumentHistory {
     return { backfills, queue: this.queue() }
   }
 
+  /** Whether history is being asked for that goes before what somebody asked for. */
+  get isUrgent(): boolean {
+    return this.#jobs.isUrgent
+  }
+
   queue(): Backfills['queue'] {
     const { waiting, running, later, requestsPerSecond, etaMs, waitsFor } = this.#jobs.state()
     return {

@@ -117,6 +117,11 @@ export class Jobs implements TaskOwner {
     for (const job of this.#closing) void this.#close(job)
   }
 
+  /** Whether the queue holds more than what somebody asked for. */
+  get isUrgent(): boolean {
+    return this.#queue.isUrgent
+  }
+
   state(): QueueState {
     return this.#queue.state()
   }

@@ -91,6 +91,12 @@ export class WorkQueue {
     return this.#ready.size + this.#later.size + this.#running.size
   }
 
+  /** Whether anything waits or is under way that goes before what somebody asked for. */
+  get isUrgent(): boolean {
+    const isUrgent = (task: Task) => priorityOf(task) !== 'on_demand'
+    return [...this.#running].some(isUrgent) || [...this.#ready].some(isUrgent)
+  }
+
   /** Of one instrument. */
   tasksOf(key: string): readonly Task[] {
     return this.#byKey.get(key) ?? []
