@@ -27,8 +27,8 @@ async function get<Answer>(url: string): Promise<Answer> {
   return (await response.json()) as Answer
 }
 
-function chain(query = ''): Promise<StrikeDistribution> {
-  return get(`${running.backendUrl}/fo/strike-distribution?symbol=NIFTY&strikes=1${query}`)
+function chain(): Promise<StrikeDistribution> {
+  return get(`${running.backendUrl}/fo/strike-distribution?symbol=NIFTY&strikes=1`)
 }
 
 const legsOf = ({ strikes }: StrikeDistribution) =>
@@ -51,9 +51,14 @@ it('is there at once, in stored minutes too, and as the broker’s history has i
 
   // The first minutes were stored before it was known.
   await until(async () => {
-    const before = await chain(`&at=${Math.floor(Date.parse(live.bucket_time ?? '') / 1_000)}`)
-    const stored = legsOf(before).find(({ tradingsymbol }) => tradingsymbol === leg.tradingsymbol)
-    return stored?.oi_prev_close === leg.oi_prev_close
+    const at = Math.floor(Date.parse(live.bucket_time ?? '') / 1_000)
+    const url = `${running.backendUrl}/fo/strike-distribution?symbol=NIFTY&strikes=1&at=${at}`
+    const response = await fetch(url)
+    // The live chain is ahead of its first stored minute.
+    if (response.status === 404) return false
+    const stored = legsOf((await response.json()) as StrikeDistribution)
+    const same = stored.find(({ tradingsymbol }) => tradingsymbol === leg.tradingsymbol)
+    return same?.oi_prev_close === leg.oi_prev_close
   }, 90_000)
   const { code, stdout } = await running.command('verify')
   expect(`${code}\n${stdout}`).toMatch(/^0\n/)
