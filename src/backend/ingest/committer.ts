@@ -318,19 +318,17 @@ export class Committer {
    * again meanwhile lets the plan lapse.
    */
   #planNext(): void {
-    const { minuteClose, clock } = this.#parts
+    const { minuteClose } = this.#parts
     const { store, books, bell } = this.#session
     if (this.#planning !== undefined || this.#isBuilt || !this.#mayWriteOther) return
     const due = books.nextDue()
     if (due === undefined || minuteClose.isPlanned(books, due)) return
-    const beganAtMs = clock.elapsedMs()
     this.#planning = minuteClose
       .plan(store, books, due)
       .catch((error) => this.#refuseFinals(due, error))
       .catch((error) => this.#session.fail(error))
       .finally(() => {
         this.#planning = undefined
-        this.#restSince(beganAtMs)
         bell.ring()
       })
   }
