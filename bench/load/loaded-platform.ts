@@ -129,15 +129,26 @@ export class LoadedPlatform {
     return books
   }
 
-  /** Stops the packets and waits until the store knows of all that were sent, or does not get there. */
+  /**
+   * Waits until the store knows of all packets that were sent, or does not get there. They are stopped
+   * only once it is nearly level: the ticker opens sockets anew that are silent for long.
+   *
+   * @returns tookMs until what had been sent at the call was committed
+   */
   async settled(): Promise<{ sent: number; books: Books; tookMs: number }> {
+    await this.setRate(IDLE_RATE)
+    const { tookMs } = await this.#committed()
     await this.setRate(0)
+    return { ...(await this.#committed()), tookMs }
+  }
+
+  async #committed(): Promise<{ sent: number; books: Books; tookMs: number }> {
     const startMs = performance.now()
+    const { packets } = await this.sent()
     for (;;) {
-      const { packets } = await this.sent()
       const books = await this.books()
       const tookMs = performance.now() - startMs
-      const isThere = books.folded + books.notFolded === packets
+      const isThere = books.folded + books.notFolded >= packets
       if (isThere || tookMs > SETTLE_WITHIN_MS) return { sent: packets, books, tookMs }
       await pause(LOOK_MS)
     }

@@ -6,6 +6,8 @@ const TICKS_PER_SECOND = 100
 /** Places after the name, which stands in brackets and may hold anything. */
 const USER_TIME = 11
 const SYSTEM_TIME = 12
+/** In the line of the whole machine. */
+const STOLEN_TIME = 8
 
 /** Seconds of processor time so far; undefined where they cannot be had. */
 export function cpuSeconds(pid: number): number | undefined {
@@ -21,6 +23,12 @@ export function mainThreadSeconds(pid: number): number | undefined {
 export function machineCpuSeconds(): number {
   const busyMs = cpus().map(({ times }) => times.user + times.nice + times.sys + times.irq)
   return busyMs.reduce((sum, ms) => sum + ms, 0) / 1000
+}
+
+/** Time in which a core had work and the machine's own host gave it to somebody else, over all cores. */
+export function stolenCpuSeconds(): number | undefined {
+  const total = textOf('/proc/stat')?.split('\n')[0]?.split(/\s+/)
+  return total === undefined ? undefined : Number(total[STOLEN_TIME]) / TICKS_PER_SECOND
 }
 
 /** Resident memory in MB. */

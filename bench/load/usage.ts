@@ -1,9 +1,16 @@
 /** What several processes used of the machine between two moments. */
-import { cpuSeconds, machineCpuSeconds, mainThreadSeconds, residentMb } from './process-cpu.ts'
+import {
+  cpuSeconds,
+  machineCpuSeconds,
+  mainThreadSeconds,
+  residentMb,
+  stolenCpuSeconds,
+} from './process-cpu.ts'
 
 interface Moment {
   readonly atMs: number
   readonly machine: number
+  readonly stolen: number | undefined
   readonly byName: ReadonlyMap<string, number | undefined>
 }
 
@@ -28,7 +35,10 @@ export class UsageMeter {
     this.#from = await this.#now()
   }
 
-  /** Shares of one core since `begin`, by name; `elsewhere` is all the rest. */
+  /**
+   * Shares of one core since `begin`, by name; `elsewhere` is all the rest, `stolen` what the host of a
+   * virtual machine took from us.
+   */
   async end(): Promise<Readonly<Record<string, number | undefined>>> {
     const [from, to] = [this.#from, await this.#now()]
     if (from === undefined) throw new Error('the meter was not begun')
@@ -43,7 +53,11 @@ export class UsageMeter {
       if (name.endsWith(MAIN_THREAD)) continue
       elsewhere = elsewhere === undefined || share === undefined ? undefined : elsewhere - share
     }
-    return { ...shares, elsewhere }
+    const stolen =
+      to.stolen === undefined || from.stolen === undefined
+        ? undefined
+        : (to.stolen - from.stolen) / seconds
+    return { ...shares, elsewhere, stolen }
   }
 
   async #now(): Promise<Moment> {
@@ -54,7 +68,12 @@ export class UsageMeter {
     }
     const [name, pid] = this.#mainThreadOf
     byName.set(`${name}${MAIN_THREAD}`, mainThreadSeconds(pid))
-    return { atMs: performance.now(), machine: machineCpuSeconds(), byName }
+    return {
+      atMs: performance.now(),
+      machine: machineCpuSeconds(),
+      stolen: stolenCpuSeconds(),
+      byName,
+    }
   }
 }
 
