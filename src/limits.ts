@@ -512,7 +512,7 @@ export const SNAPSHOT_FRESH_MS = 90_000
 /** The longest wait for a snapshot in the broker's queue; after it the next one is due anyway. */
 export const SNAPSHOT_TIMEOUT_MS = 30_000
 /** Expiry metrics are written at most this often while the minute is open, the distribution that often. */
-export const METRICS_PERIOD_MS = 250
+export const METRICS_PERIOD_MS = 1_000
 export const DISTRIBUTION_PERIOD_MS = 5_000
 /** Series of which one commit carries metrics, and the distribution. */
 export const METRICS_PER_COMMIT = 2

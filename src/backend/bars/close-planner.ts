@@ -246,8 +246,9 @@ export class ClosePlanner {
     const distribution = distributionRows(chain, previousOi)
     const { expiry } = series
     // While the minute was open it may have shown strikes of which no row is left.
+    const present = new Set(distribution.map(({ strike }) => strike))
     const distributionRemoved = series.strikes
-      .filter(({ strike }) => !distribution.some((row) => row.strike === strike))
+      .filter(({ strike }) => !present.has(strike))
       .map(({ strike }) => ({ symbol, expiry, strike, minuteMs }))
     const isEmpty = optionBars.length === 0
     return [

@@ -254,10 +254,24 @@ export class LiveChains implements TickObserver {
       otherForwards: this.#otherForwards(series, minuteMs),
       ...tickSizeOf(series),
     })
-    const strikesStreamed = series.strikes.filter(({ call, put }) =>
-      [call, put].some((leg) => leg !== null && this.isStreamed(leg)),
+    const strikesStreamed = live.strikes.filter(
+      ({ call, put }) => this.#isLegStreamed(call) || this.#isLegStreamed(put),
     ).length
     return { series, minuteMs, input, analytics, strikesStreamed }
+  }
+
+  /** Of a leg whose quote has just been looked up. */
+  #isLegStreamed(leg: LiveLeg | null): boolean {
+    if (leg?.quote?.bars.coverage.current === undefined) return false
+    return this.#ended.size === 0 || !this.#ended.has(leg.key)
+  }
+
+  /** Whether an option of the series has a bar in the minute. */
+  hasBars(symbol: string, expiry: string, minuteMs: number): boolean {
+    const live = this.#series.get(keyOf(symbol, expiry))
+    const has = (leg: LiveLeg | null) =>
+      leg !== null && this.#quotes.get(leg.key)?.bars.bars.has(minuteMs) === true
+    return live?.strikes.some(({ call, put }) => has(call) || has(put)) ?? false
   }
 
   isStreamed(instrument: { exchange: string; tradingsymbol: string }): boolean {

@@ -1,5 +1,5 @@
 /**
- * When the figures of open minutes are written: expiry metrics at most four times a second, the
+ * When the figures of open minutes are written: expiry metrics at most once a second, the
  * distribution every five seconds, and only of series that changed. The series take turns, so that no
  * commit carries many of them and keeps ticks waiting. Their final values come with the close of the
  * minute.
@@ -85,21 +85,9 @@ export class LiveMetrics {
       written.set(key, { version, atMs: nowMs })
       const chain = this.#chains.chain(series.symbol, series.expiry)
       if (chain === undefined || chain.minuteMs < openMinuteMs) return []
-      return this.#hasBars(series, chain.minuteMs) ? [chain] : []
+      // Without a bar in the minute its close may never be due, and what was written of it would stay.
+      return this.#chains.hasBars(series.symbol, series.expiry, chain.minuteMs) ? [chain] : []
     })
-  }
-
-  /**
-   * Whether an option of the series has a bar in the minute. Without one the minute's close may never
-   * be due, and what was written of it while it was open would stay.
-   */
-  #hasBars({ strikes }: Series, minuteMs: number): boolean {
-    const has = (instrument: Instrument | null) =>
-      instrument !== null &&
-      this.#chains
-        .quote(instrumentKey(instrument.exchange, instrument.tradingsymbol))
-        ?.bars.bars.has(minuteMs) === true
-    return strikes.some(({ call, put }) => has(call) || has(put))
   }
 
   #turnOf(series: Series, written: ReadonlyMap<string, Written>) {

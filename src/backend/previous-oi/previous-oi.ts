@@ -200,6 +200,7 @@ export function lookAt(
   const behind: Instrument[] = []
   const wanted: Wanted[] = []
   const sessions = new Map<string, string | undefined>()
+  const dayFromMs = startOfDateMs(date)
   for (const bars of instruments) {
     const { instrument, previousOiStored } = bars
     const { expiry, segment } = instrument
@@ -208,7 +209,7 @@ export function lookAt(
     const session = sessions.get(segment)
     if (session === undefined) continue
     const known = bars.previousOi.get(date)
-    const isStreamed = isStreamedOn(bars, date)
+    const isStreamed = isStreamedOn(bars, dayFromMs)
     if (known === undefined) {
       // What has no packet yet is loaded with its first one.
       if (isStreamed && bars.isLoaded) behind.push(instrument)
@@ -232,8 +233,7 @@ function sessionBefore(
     : undefined
 }
 
-function isStreamedOn({ coverage }: InstrumentBars, date: string): boolean {
-  const fromMs = startOfDateMs(date)
+function isStreamedOn({ coverage }: InstrumentBars, fromMs: number): boolean {
   return coverage.stretches.some((s) => s.fromMs < fromMs + DAY_MS && s.toMs > fromMs)
 }
 
