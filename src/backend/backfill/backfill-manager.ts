@@ -50,6 +50,15 @@ export interface JobFilter {
   readonly limit: number
 }
 
+/** How far the history of new subscriptions is. */
+export interface NewHistory {
+  /** Instruments whose history is to come. */
+  readonly pending: number
+  /** Milliseconds until the last of it is there; null where that is not known. */
+  readonly etaMs: number | null
+  readonly waitsFor: string | null
+}
+
 export class BackfillManager implements InstrumentHistory {
   readonly #parts: BackfillParts
   readonly #jobs: Jobs
@@ -162,6 +171,25 @@ export class BackfillManager implements InstrumentHistory {
       presentJob(job.toStored(), job.isEnded ? null : (etas.get(job) ?? null)),
     )
     return { backfills, queue: this.queue() }
+  }
+
+  /**
+   * Of some instruments; from memory.
+   *
+   * @param added subscribed a moment ago: counted also where no event has told of them yet
+   */
+  newHistory(streamed: readonly Instrument[], added: readonly Instrument[]): NewHistory {
+    const { flags } = this.#parts
+    const isAsked =
+      this.isEnabled &&
+      flags.isOn('backfill_immediate_on_subscribe') &&
+      flags.isOn('subscription_events_enabled')
+    const isComing = (instrument: Instrument) =>
+      this.#whyNot(instrument) === undefined && !this.#jobs.isImmediateAwaited(instrument)
+    const coming = isAsked ? added.filter(isComing) : []
+    const { pending, etaMs } = this.#jobs.immediate([...streamed, ...added], coming)
+    const { waits_for: waitsFor } = this.queue()
+    return { pending, etaMs: pending === 0 || waitsFor === null ? etaMs : null, waitsFor }
   }
 
   /** Whether history is being asked for that goes before what somebody asked for. */

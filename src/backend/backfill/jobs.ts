@@ -13,6 +13,7 @@ import { type Fault, faultOf } from './fault.ts'
 import type { Looked } from './history-look.ts'
 import { Job, type JobSpec, keyOf } from './job.ts'
 import { JobBook, type JobBookParts } from './job-book.ts'
+import type { Waiting } from './plan.ts'
 import { Task } from './task.ts'
 import { type QueueState, type TaskOwner, WorkQueue, type WorkQueueParts } from './work-queue.ts'
 
@@ -87,6 +88,33 @@ export class Jobs implements TaskOwner {
   isImmediateAwaited(instrument: Instrument): boolean {
     const tasks = this.#queue.tasksOf(keyOf(instrument))
     return tasks.some(({ job }) => job?.spec.kind === 'immediate')
+  }
+
+  /**
+   * Of these instruments, how many wait for the first history of their new subscription, and
+   * milliseconds until the last of it is there; those that are about to come are counted too.
+   */
+  immediate(
+    instruments: readonly Instrument[],
+    coming: readonly Instrument[],
+  ): { readonly pending: number; readonly etaMs: number } {
+    const kind = 'immediate'
+    const later = coming.map((instrument) => ({
+      kind,
+      instrument,
+      isExpiring: false,
+      arrival: this.#arrivals,
+    })) satisfies Waiting[]
+    const keys = new Set([...instruments, ...coming].map(keyOf))
+    const pending = new Set<string>()
+    let etaMs = 0
+    for (const [waiting, answeredInMs] of this.#queue.forecast(later)) {
+      const key = keyOf(waiting.instrument)
+      if (waiting.kind !== kind || !keys.has(key)) continue
+      pending.add(key)
+      etaMs = Math.max(etaMs, answeredInMs)
+    }
+    return { pending: pending.size, etaMs }
   }
 
   /** Keys of all instruments that are to be looked at. */

@@ -25,7 +25,7 @@ import { type Fault, faultOf } from './fault.ts'
 import { forecast } from './forecast.ts'
 import { type Looked, type LookParts, lookAtHistory, trustedTime } from './history-look.ts'
 import type { Job } from './job.ts'
-import { classOf, orderOf, type PriceOf, planOf, priorityOf } from './plan.ts'
+import { classOf, orderOf, type PriceOf, planOf, priorityOf, type Waiting } from './plan.ts'
 import { RequestRate } from './request-rate.ts'
 import type { Task } from './task.ts'
 
@@ -179,15 +179,26 @@ export class WorkQueue {
     return untilMs
   }
 
-  #forecast(): ReadonlyMap<Task, number> {
+  /** Milliseconds until each of those that are there is answered, and of some that are about to come. */
+  forecast(coming: readonly Waiting[]): ReadonlyMap<Waiting, number> {
+    return this.#forecast(coming)
+  }
+
+  #forecast<One extends Waiting = never>(
+    coming: readonly One[] = [],
+  ): ReadonlyMap<Task | One, number> {
     const marketMs = trustedTime(this.#parts)
     const nowMs = this.#parts.clock.elapsedMs()
     const later = Array.from(this.#later, (task) => ({
       one: task,
       inMs: Math.max(0, task.againAtMs - marketMs, task.retryAtMs - nowMs),
     }))
-    const waits = { running: this.#running, ready: this.#planned().toReversed(), later }
-    return forecast(waits, classOf, this.#rate.perSecond(nowMs))
+    const ready: (Task | One)[] = [...this.#planned().toReversed(), ...coming]
+    return forecast<Task | One>(
+      { running: this.#running, ready, later },
+      classOf,
+      this.#rate.perSecond(nowMs),
+    )
   }
 
   /** Nothing is begun any more, what is under way is given up, and what it brings is not heard. */

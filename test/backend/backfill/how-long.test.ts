@@ -70,6 +70,33 @@ describe('how long it takes', () => {
     await happen()
   })
 
+  it('counts what was subscribed a moment ago, before its event is there', async () => {
+    const world = new World(NOON + 20_000)
+    const many = manyOptions(45)
+    world.master = new InstrumentMaster(many)
+    for (const instrument of many) world.stream(instrument, NOON)
+    pace(world, PER_SECOND)
+    const manager = world.manager()
+    manager.start()
+    await happen()
+    const [before, added] = [many.slice(0, 9), many.slice(9)]
+    for (const { token } of before) manager.backfillInstrumentImmediate(token)
+    await world.pass(100)
+    const told = manager.newHistory(before, added)
+    const toldAtMs = world.clock.elapsedMs()
+    expect([told.pending, told.waitsFor]).toEqual([many.length, null])
+    for (const { token } of added) manager.backfillInstrumentImmediate(token)
+    await happen()
+    expect(manager.newHistory(before, added).pending).toBe(many.length)
+    expect(manager.newHistory(before, []).pending).toBe(before.length)
+    while (manager.newHistory(many, []).pending > 0) await world.pass(50)
+    const tookMs = world.clock.elapsedMs() - toldAtMs
+    expect(Math.abs((told.etaMs ?? 0) - tookMs)).toBeLessThan(tookMs / 5)
+    expect(manager.newHistory(many, [])).toEqual({ pending: 0, etaMs: 0, waitsFor: null })
+    await manager.stop()
+    await happen()
+  })
+
   it('is told with what must be asked again', async () => {
     const world = new World(NOON + 20_000)
     world.stream(CALL, NOON)
