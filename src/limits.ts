@@ -334,6 +334,24 @@ export const AUTO_ANCHOR_FAST_RANKS = 3
 /** Names that one line of the log, or one answer, lists. */
 export const AUTO_NAMES_SHOWN = 20
 
+// Strikes that somebody looks at
+
+/** A view that was not asked for again for so long has ended. */
+export const VIEW_LEASE_MS = 300_000
+/** Its strikes are held so much longer, so that coming back costs nothing. */
+export const VIEW_LINGER_MS = 1_800_000
+/** How often it is looked whether something is to be let go. */
+export const VIEW_LOOK_PERIOD_MS = 60_000
+/** Views that live at once; more are refused. */
+export const VIEWS_MAX = 100
+/** Calls that wait for their turn; more are refused. */
+export const VIEW_CALLS_MAX = 50
+/** Strikes on each side that a view may name; beyond that it asks for all. */
+export const VIEW_STRIKES_MAX = 100
+/** The page asks again for its view so often, several times in a lease; and sooner where it failed. */
+export const PAGE_VIEW_PERIOD_MS = 60_000
+export const PAGE_VIEW_RETRY_MS = 10_000
+
 // Ticks from pub/sub
 
 /** Longest message taken; one tick has some 700 characters. */

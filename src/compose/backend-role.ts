@@ -2,12 +2,13 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { autoSubscriptionRoutes } from '../backend/api/auto-subscription-routes.ts'
-import { type BackfillRouteSources, backfillRoutes } from '../backend/api/backfill-routes.ts'
+import { backfillRoutes } from '../backend/api/backfill-routes.ts'
+import type { MarketView } from '../backend/api/series-lookup.ts'
 import { type BackendApi, startBackendApi } from '../backend/api/server.ts'
+import { viewRoutes } from '../backend/api/view-routes.ts'
 import type { BackfillManager } from '../backend/backfill/backfill-manager.ts'
 import type { LogSet } from '../backend/ingest/log-set.ts'
 import { CONSUMER, type Ingest, startIngest } from '../backend/ingest/start-ingest.ts'
-import type { AutoSubscriber } from '../backend/subscriptions/auto-subscriber.ts'
 import type { Config } from '../config.ts'
 import type { Position } from '../contract/journal-record.ts'
 import type { Clock } from '../kit/clock.ts'
@@ -22,6 +23,7 @@ import { verifyRoutes } from '../verify/serve-store.ts'
 import { askPool } from './ask-pool.ts'
 import type { Listener, Shared } from './lifecycle-role.ts'
 import { type Fail, isOwnSymbol, ownPartitions, version } from './role-parts.ts'
+import type { Subscribers } from './subscription-role.ts'
 
 const PAGE_FOLDER = fileURLToPath(new URL('../web', import.meta.url))
 
@@ -68,7 +70,8 @@ export interface ApiParts {
   readonly shared: Pick<Shared, 'flags' | 'accesses' | 'metrics'>
   readonly backfill: BackfillManager
   readonly listener: Listener
-  readonly auto: AutoSubscriber | undefined
+  /** Undefined where there is no ticker to ask. */
+  readonly subscribers: Subscribers | undefined
   readonly logHead?: (producer: string, partition: number) => Position | undefined
   readonly clock: Clock
   readonly log: Log
@@ -107,8 +110,11 @@ export async function startApiRole(parts: ApiParts): Promise<BackendApi> {
     backfill: () => parts.backfill.progress(),
     addRoutes: (app) => {
       verifyRoutes(askPool(store.pool))(app)
-      void app.register(backfillRoutes(backfillSources(parts)))
-      void app.register(autoSubscriptionRoutes(parts.auto))
+      const market = marketView(parts)
+      const isMine = (symbol: string) => isOwnSymbol(symbol, config)
+      void app.register(backfillRoutes({ market, backfill: parts.backfill, isMine }))
+      void app.register(autoSubscriptionRoutes(parts.subscribers?.auto))
+      void app.register(viewRoutes({ market, views: parts.subscribers?.views, isMine }))
     },
     clock,
     log,
@@ -117,17 +123,12 @@ export async function startApiRole(parts: ApiParts): Promise<BackendApi> {
   return api
 }
 
-function backfillSources(parts: ApiParts): BackfillRouteSources {
-  const { config, ingest, calendar, clock, backfill } = parts
+function marketView({ config, ingest, calendar, clock }: ApiParts): MarketView {
   return {
-    market: {
-      chains: ingest.chains,
-      clock,
-      feed: config.feed,
-      calendar,
-      calendarMode: config.sessionCalendar,
-    },
-    backfill,
-    isMine: (symbol) => isOwnSymbol(symbol, config),
+    chains: ingest.chains,
+    clock,
+    feed: config.feed,
+    calendar,
+    calendarMode: config.sessionCalendar,
   }
 }

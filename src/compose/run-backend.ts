@@ -17,7 +17,6 @@ import {
   createInstrumentStore,
   type VersionedInstrumentStore,
 } from '../postgres/instrument-store.ts'
-import { openAuto } from './auto-role.ts'
 import { startApiRole, startIngestRole } from './backend-role.ts'
 import { openBackfill } from './backfill-role.ts'
 import { describeBus } from './bus.ts'
@@ -30,6 +29,7 @@ import { announce, type Fail, roleLog } from './role-parts.ts'
 import { startSnapshots } from './snapshot-role.ts'
 import { StartError } from './start-error.ts'
 import { keepStore, openOutsideStore } from './store.ts'
+import { openSubscribers } from './subscription-role.ts'
 
 export async function runBackend(
   config: Config,
@@ -59,7 +59,9 @@ export async function runBackend(
   })
   // Behind another ticker's channels there is nobody to ask.
   const isAsking = config.backend.tickSource === 'log'
-  const auto = isAsking ? openAuto({ ...shared, shared: common, chains: ingest.chains }) : undefined
+  const subscribers = isAsking
+    ? openSubscribers({ ...shared, shared: common, chains: ingest.chains, backfill })
+    : undefined
   // Nothing is read before there is a store to go on from; the API tells meanwhile what is awaited.
   const begin = async () => {
     await ready
@@ -77,7 +79,7 @@ export async function runBackend(
     startSnapshots({ ...shared, ingest, shared: common })
     startPreviousOi({ ...shared, ingest, backfill, shared: common })
     listener.start()
-    auto?.start()
+    subscribers?.start()
     if (config.backend.tickSource === 'pubsub') {
       const { chains } = ingest
       startPubsub({ config, chains, logs, metrics: common.metrics, clock, log, releasers })
@@ -89,7 +91,14 @@ export async function runBackend(
   begin().catch((error) => {
     if (!stopping.aborted) fail(error)
   })
-  const api = await startApiRole({ ...shared, ingest, shared: common, backfill, listener, auto })
+  const api = await startApiRole({
+    ...shared,
+    ingest,
+    shared: common,
+    backfill,
+    listener,
+    subscribers,
+  })
   announce([
     ['Monitor', `${api.url}/`],
     ['Ticks', ticksFrom(config)],

@@ -15,7 +15,6 @@ import type { Releasers } from '../kit/releasers.ts'
 import { DRAIN_DEADLINE_MS } from '../limits.ts'
 import { InstrumentMaster } from '../market/instrument-master.ts'
 import { createInstrumentStore } from '../postgres/instrument-store.ts'
-import { openAuto } from './auto-role.ts'
 import { startApiRole, startIngestRole } from './backend-role.ts'
 import { openBackfill } from './backfill-role.ts'
 import { describeBus } from './bus.ts'
@@ -29,6 +28,7 @@ import { announce, type Fail, roleLog } from './role-parts.ts'
 import { startSnapshots } from './snapshot-role.ts'
 import { StartError } from './start-error.ts'
 import { keepStore, openConfiguredStore } from './store.ts'
+import { openSubscribers } from './subscription-role.ts'
 import { openRoleJournal, startTickerRole } from './ticker-role.ts'
 
 export async function runUp(
@@ -87,15 +87,16 @@ export async function runUp(
     onEvent: (listen) => ticker.onEvent(listen),
   })
   listener.start()
-  const auto = openAuto({ ...backend, shared: common, chains: ingest.chains })
-  auto.start()
+  const { chains } = ingest
+  const subscribers = openSubscribers({ ...backend, shared: common, chains, backfill })
+  subscribers.start()
   const api = await startApiRole({
     ...backend,
     ingest,
     shared: common,
     backfill,
     listener,
-    auto,
+    subscribers,
     logHead: (_producer, partition) => newestOf(journal, partition),
   })
   announce([

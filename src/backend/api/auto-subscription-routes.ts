@@ -2,8 +2,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { AutoSubscribeQuery, AutoSubscriptions } from '../../contract/api/auto-subscriptions.ts'
 import type { AutoSubscriber } from '../subscriptions/auto-subscriber.ts'
-import { TickerError } from '../tickers/ticker-error.ts'
 import { unavailable } from './api-error.ts'
+import { ofTickers } from './of-tickers.ts'
 
 export type AutoSubscriptionSource = Pick<AutoSubscriber, 'preview' | 'apply'>
 
@@ -45,10 +45,5 @@ async function answer(
   ask: (auto: AutoSubscriptionSource) => Promise<AutoSubscriptions>,
 ): Promise<AutoSubscriptions> {
   if (auto === undefined) throw unavailable('Nothing is streamed by itself here.')
-  try {
-    return await ask(auto)
-  } catch (cause) {
-    if (!(cause instanceof TickerError)) throw cause
-    throw unavailable(cause.message, { ticker: cause.url })
-  }
+  return ofTickers(() => ask(auto))
 }

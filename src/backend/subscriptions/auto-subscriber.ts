@@ -10,7 +10,7 @@
  */
 
 import type { AutoSubscriptions } from '../../contract/api/auto-subscriptions.ts'
-import { AUTO_HOLDER, type SubscribeRequest } from '../../contract/api/subscriptions.ts'
+import { AUTO_HOLDER } from '../../contract/api/subscriptions.ts'
 import type { Feed } from '../../contract/journal-record.ts'
 import { backoffDelayMs } from '../../kit/backoff.ts'
 import type { Clock } from '../../kit/clock.ts'
@@ -23,17 +23,18 @@ import {
   AUTO_RETRY_MAX_MS,
 } from '../../limits.ts'
 import type { MarketCalendar } from '../../market/calendar.ts'
-import { type Instrument, instrumentKey } from '../../market/instrument.ts'
+import type { Instrument } from '../../market/instrument.ts'
 import type { LiveChains } from '../chain/live-chains.ts'
 import type { Flags } from '../flags/flags.ts'
-import { marketInstant } from '../market-instant.ts'
+import { requestOf } from '../tickers/place-instruments.ts'
 import type { HolderOptions, TickerClient, TickerPlan } from '../tickers/ticker-client.ts'
 import { TickerError } from '../tickers/ticker-error.ts'
 import type { Anchor } from './anchor.ts'
 import { MarketPrices } from './market-prices.ts'
-import { type Held, planSubscriptions, type SubscriptionPlan } from './plan.ts'
+import { type Held, keyOf, planSubscriptions, type SubscriptionPlan } from './plan.ts'
 import { type Planned, presentPlan, type Refusal } from './present-plan.ts'
-import { type Survey, survey } from './survey.ts'
+import { type Survey, Surveys, surveyedNowMs } from './survey.ts'
+import type { Turns } from './turns.ts'
 import type { AutoSettings } from './window.ts'
 
 export interface AutoSubscriberDeps {
@@ -50,6 +51,8 @@ export interface AutoSubscriberDeps {
   readonly riskFreeRate: number
   readonly clock: Clock
   readonly random: () => number
+  /** Shared with whoever else changes subscriptions. */
+  readonly turns: Turns
   readonly log: Log
 }
 
@@ -61,9 +64,8 @@ export class AutoSubscriber {
   readonly #prices: MarketPrices
   readonly #stopping = new AbortController()
   readonly #releasers: (() => void)[] = []
-  #turns: Promise<unknown> = Promise.resolve()
+  readonly #surveys: Surveys
   #isLooking = false
-  #surveyed: { readonly survey: Survey; readonly atMs: number } | undefined
   #anchors: ReadonlyMap<string, Anchor> = new Map()
   /** Trading date on which each held instrument was wanted last, by key. */
   #wantedOn = new Map<string, string>()
@@ -79,6 +81,7 @@ export class AutoSubscriber {
     this.#deps = deps
     const { chains, tickers, calendar, clock, log } = deps
     const elapsedMs = () => clock.elapsedMs()
+    this.#surveys = new Surveys(tickers, AUTO_HOLDER, clock)
     this.#prices = new MarketPrices({ chains, tickers, calendar, elapsedMs, log })
   }
 
@@ -101,12 +104,12 @@ export class AutoSubscriber {
     for (const release of this.#releasers.splice(0)) release()
     this.#cancelRetry()
     this.#stopping.abort()
-    await this.#turns
+    await this.#deps.turns.idle()
   }
 
   /** What would be done now, whether it is switched on or not. Rejects with `TickerError`. */
   preview(): Promise<AutoSubscriptions> {
-    return this.#inTurn(async () => {
+    return this.#deps.turns.take(async () => {
       const planned = await this.#plan(true)
       return this.#present(planned, await this.#tickerPlans(planned), undefined)
     })
@@ -114,7 +117,7 @@ export class AutoSubscriber {
 
   /** Does it now, whether it is switched on or not. Rejects with `TickerError`. */
   apply(): Promise<AutoSubscriptions> {
-    return this.#inTurn(async () => {
+    return this.#deps.turns.take(async () => {
       this.#refused.clear()
       const planned = await this.#plan(true)
       const tickerPlans = await this.#tickerPlans(planned)
@@ -143,29 +146,23 @@ export class AutoSubscriber {
     })
   }
 
-  /** One change at a time. */
-  #inTurn<T>(turn: () => Promise<T>): Promise<T> {
-    const result = this.#turns.then(turn)
-    // Whoever waits for the turn hears of it; the next one begins all the same.
-    this.#turns = result.then(noted, noted)
-    return result
-  }
-
   #look(): void {
     const { flags, chains, clock } = this.#deps
     if (this.#isLooking || !flags.isOn(FLAG) || chains.master.size === 0) return
     if (clock.elapsedMs() < this.#notBeforeMs) return
     this.#isLooking = true
-    void this.#inTurn(() => this.#follow()).finally(() => {
-      this.#isLooking = false
-    })
+    void this.#deps.turns
+      .take(() => this.#follow())
+      .finally(() => {
+        this.#isLooking = false
+      })
   }
 
   async #follow(): Promise<void> {
     const { log } = this.#deps
     try {
       const seen = await this.#plan(false)
-      const isOld = hasChanges(seen.plan) && this.#surveyAgeMs() > AUTO_LOOK_PERIOD_MS
+      const isOld = hasChanges(seen.plan) && this.#surveys.ageMs > AUTO_LOOK_PERIOD_MS
       const planned = isOld ? await this.#plan(true) : seen
       this.#accept(planned)
       this.#say(planned)
@@ -176,7 +173,7 @@ export class AutoSubscriber {
     } catch (err) {
       if (this.#stopping.signal.aborted) return
       if (!(err instanceof TickerError)) throw err
-      this.#surveyed = undefined
+      this.#surveys.forget()
       if (this.#problem === undefined) log.warn({ err }, 'Subscriptions cannot follow the market')
       this.#problem = err.message
       this.#retryLater()
@@ -193,9 +190,9 @@ export class AutoSubscriber {
 
   /** @param isAnew whether the tickers are asked, also where they were asked a moment ago */
   async #plan(isAnew: boolean): Promise<Planned> {
-    const { settings, chains, calendar, riskFreeRate: rate } = this.#deps
-    const seen = await this.#surveyNow(isAnew)
-    const nowMs = this.#marketNowMs(seen)
+    const { settings, chains, calendar, riskFreeRate: rate, feed, clock } = this.#deps
+    const seen = await this.#surveys.known(isAnew, this.#stopping.signal)
+    const nowMs = surveyedNowMs(seen, feed, chains, clock)
     const prices = await this.#prices.known(settings, nowMs, this.#stopping.signal)
     const plan = planSubscriptions({
       settings,
@@ -210,28 +207,6 @@ export class AutoSubscriber {
       room: seen.room,
     })
     return { plan: { ...plan, add: plan.add.filter(this.#mayBeAsked) }, survey: seen, nowMs }
-  }
-
-  async #surveyNow(isAnew: boolean): Promise<Survey> {
-    const known = this.#surveyed
-    if (!isAnew && known !== undefined && this.#surveyAgeMs() < AUTO_RECONCILE_PERIOD_MS) {
-      return known.survey
-    }
-    const { tickers, clock } = this.#deps
-    const atMs = clock.elapsedMs()
-    const found = await survey(tickers, this.#stopping.signal)
-    this.#surveyed = { survey: found, atMs }
-    return found
-  }
-
-  #surveyAgeMs(): number {
-    return this.#deps.clock.elapsedMs() - (this.#surveyed?.atMs ?? Number.NEGATIVE_INFINITY)
-  }
-
-  /** Before the first tick only the ticker knows what time it is in a simulated market. */
-  #marketNowMs({ marketTimeMs = 0 }: Survey): number {
-    const { feed, chains, clock } = this.#deps
-    return marketInstant(feed, Math.max(chains.marketTimeMs, marketTimeMs), clock.nowMs())
   }
 
   /** What is held and nobody remembers why was wanted today: it is not let go by mistake. */
@@ -257,7 +232,7 @@ export class AutoSubscriber {
   /** Also where it fails half-way the tickers are asked anew before anything else is done. */
   async #carryOut({ plan: { add, drop } }: Planned): Promise<readonly Refusal[]> {
     const { tickers, log } = this.#deps
-    this.#surveyed = undefined
+    this.#surveys.forget()
     const errors =
       add.length === 0 ? [] : (await tickers.subscribe(requestOf(add), this.#options)).errors
     const dropped = drop.map(({ token }) => token)
@@ -302,12 +277,4 @@ function noted(): void {}
 
 function hasChanges({ add, drop }: SubscriptionPlan): boolean {
   return add.length > 0 || drop.length > 0
-}
-
-function requestOf(instruments: readonly Instrument[]): SubscribeRequest {
-  return { instruments: instruments.map(({ token }) => ({ instrument_token: token })) }
-}
-
-function keyOf({ exchange, tradingsymbol }: Instrument): string {
-  return instrumentKey(exchange, tradingsymbol)
 }

@@ -25,7 +25,8 @@ export class MarketPrices {
   readonly #deps: MarketPricesDeps
   /** By token: what the broker said last, and when that was. */
   readonly #asked = new Map<number, { readonly price: number; readonly atMs: number }>()
-  #askedAtMs = Number.NEGATIVE_INFINITY
+  /** By token: when the broker answered last, with a price or without. */
+  readonly #answeredAtMs = new Map<number, number>()
   #fault: TickerError | undefined
 
   constructor(deps: MarketPricesDeps) {
@@ -92,16 +93,20 @@ export class MarketPrices {
   /** A broker that does not answer changes nothing, and is asked again. */
   async #ask(instruments: readonly Instrument[], signal: AbortSignal): Promise<void> {
     const { tickers, elapsedMs, log } = this.#deps
-    if (instruments.length === 0 || elapsedMs() - this.#askedAtMs < AUTO_QUOTE_AGE_MS) return
+    const answeredAtMs = (token: number) =>
+      this.#answeredAtMs.get(token) ?? Number.NEGATIVE_INFINITY
+    const tokens = instruments
+      .map(({ token }) => token)
+      .filter((token) => elapsedMs() - answeredAtMs(token) >= AUTO_QUOTE_AGE_MS)
+    if (tokens.length === 0) return
     try {
-      const tokens = instruments.map(({ token }) => token)
       const options = {
         priority: 'new_subscription',
         timeoutMs: AUTO_QUOTE_TIMEOUT_MS,
         signal,
       } as const
       const { quotes } = await tickers.quotes(tokens, options)
-      this.#askedAtMs = elapsedMs()
+      for (const token of tokens) this.#answeredAtMs.set(token, elapsedMs())
       for (const { instrument_token: token, ltp } of quotes) {
         if (ltp > 0) this.#asked.set(token, { price: ltp, atMs: elapsedMs() })
       }

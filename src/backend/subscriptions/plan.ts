@@ -32,7 +32,17 @@ export interface Held {
   readonly wantedOn: string
 }
 
-export interface PlanInput {
+/** What the tickers have, as far as it decides what is asked of them. */
+export interface Holdings {
+  /** By instrument key. */
+  readonly held: ReadonlyMap<string, unknown>
+  /** Keys of what is on a socket, whoever holds it: holding it too takes no room. */
+  readonly streamed: ReadonlySet<string>
+  /** Instruments that the tickers still take. */
+  readonly room: number
+}
+
+export interface PlanInput extends Holdings {
   readonly settings: AutoSettings
   readonly master: InstrumentMaster
   readonly calendar: MarketCalendar
@@ -46,10 +56,6 @@ export interface PlanInput {
   readonly anchors: ReadonlyMap<string, Anchor>
   /** By instrument key. */
   readonly held: ReadonlyMap<string, Held>
-  /** Keys of what is on a socket, whoever holds it: holding it too takes no room. */
-  readonly streamed: ReadonlySet<string>
-  /** Instruments that the tickers still take. */
-  readonly room: number
 }
 
 export interface SeriesPlan {
@@ -171,9 +177,10 @@ function inOrder(wishes: readonly (Wish | undefined)[]): Instrument[] {
 
 // ---------------------------------------------------------------- what is to be done
 
-function allot(
+/** Of what is wanted, the most important first: what is to be asked for, and what has no room. */
+export function allot(
   wanted: readonly Instrument[],
-  { held, streamed, room }: PlanInput,
+  { held, streamed, room }: Holdings,
 ): Pick<SubscriptionPlan, 'add' | 'unplaced'> {
   const add: Instrument[] = []
   const unplaced: Instrument[] = []
@@ -204,6 +211,6 @@ function keptUntilMs(segment: string, date: string, calendar: MarketCalendar): n
   return Math.max(endMs, calendar.session(segment, date)?.closeMs ?? 0)
 }
 
-function keyOf({ exchange, tradingsymbol }: Instrument): string {
+export function keyOf({ exchange, tradingsymbol }: Instrument): string {
   return instrumentKey(exchange, tradingsymbol)
 }

@@ -45,7 +45,7 @@ export function presentPlan(
       spot: spot ?? null,
       series: series.map(({ expiry, forward, anchor, instruments }) => ({
         expiry,
-        forward: forward === undefined ? null : Math.round(forward * 100) / 100,
+        forward: presentRupees(forward),
         atm_strike: anchor?.strike ?? null,
         instruments,
       })),
@@ -53,24 +53,33 @@ export function presentPlan(
     add: namesOf(plan.add),
     drop: namesOf(plan.drop),
     unplaced: namesOf(plan.unplaced),
-    plan: tickerPlans.flatMap(({ url, plan: slots }) =>
-      slots.map(({ account, connection, instruments_now, instruments_after, added }) => ({
-        ticker: url,
-        account,
-        connection,
-        instruments_now,
-        instruments_after,
-        added,
-      })),
-    ),
-    errors: refusals.map(({ instrument, message }) => ({
-      instrument: String(instrument),
-      message,
-    })),
+    plan: presentAdditions(tickerPlans),
+    errors: presentRefusals(refusals),
     problem: problem ?? null,
   }
 }
 
-function namesOf(instruments: readonly { readonly tradingsymbol: string }[]): string[] {
+export function presentAdditions(tickerPlans: readonly TickerPlan[]): AutoSubscriptions['plan'] {
+  return tickerPlans.flatMap(({ url, plan: slots }) =>
+    slots.map(({ account, connection, instruments_now, instruments_after, added }) => ({
+      ticker: url,
+      account,
+      connection,
+      instruments_now,
+      instruments_after,
+      added,
+    })),
+  )
+}
+
+export function presentRefusals(refusals: readonly Refusal[]): AutoSubscriptions['errors'] {
+  return refusals.map(({ instrument, message }) => ({ instrument: String(instrument), message }))
+}
+
+export function presentRupees(rupees: number | undefined): number | null {
+  return rupees === undefined ? null : Math.round(rupees * 100) / 100
+}
+
+export function namesOf(instruments: readonly { readonly tradingsymbol: string }[]): string[] {
   return instruments.map(({ tradingsymbol }) => tradingsymbol)
 }

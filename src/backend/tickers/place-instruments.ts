@@ -9,6 +9,7 @@ import {
   type SubscribePlan,
   type SubscribeRequest,
 } from '../../contract/api/subscriptions.ts'
+import type { Instrument } from '../../market/instrument.ts'
 import type { TickerAccess, TickerResponse } from './call-ticker.ts'
 import { field, refusalDetails } from './ticker-answer.ts'
 
@@ -23,6 +24,11 @@ export type AskSubscribe<Answer> = (
   access: TickerAccess,
   instruments: readonly InstrumentRequest[],
 ) => Promise<Pick<Placed<Answer>, 'answer' | 'full'>>
+
+/** To stream these, the first ones first. */
+export function requestOf(instruments: readonly Pick<Instrument, 'token'>[]): SubscribeRequest {
+  return { instruments: instruments.map(({ token }) => ({ instrument_token: token })) }
+}
 
 /**
  * One answer a call, in order of the tickers; what one has no room for is asked of the next.

@@ -21,7 +21,23 @@ export const AutoSubscribeQuery = Type.Object(
 )
 export type AutoSubscribeQuery = Static<typeof AutoSubscribeQuery>
 
-const names = (description: string) => Type.Array(text('Tradingsymbol.'), { description })
+export const names = (description: string) => Type.Array(text('Tradingsymbol.'), { description })
+
+export const additions = Type.Array(
+  Type.Object({
+    ticker: text('Where it is.'),
+    account: text('Broker account.'),
+    connection: integer('Socket of that account.'),
+    instruments_now: integer('Instruments on it now.'),
+    instruments_after: integer('Instruments on it afterwards.'),
+    added: names('What goes there.'),
+  }),
+  { description: 'Where the additions go, by account and socket.' },
+)
+export const refusals = Type.Array(
+  Type.Object({ instrument: text('Tradingsymbol or token.'), message: text('Why not.') }),
+  { description: 'What the ticker refuses or has refused.' },
+)
 
 export const AutoSubscriptions = Type.Object({
   enabled: flag(
@@ -53,21 +69,8 @@ export const AutoSubscriptions = Type.Object({
   add: names('To be subscribed, the most important first.'),
   drop: names('To be let go: outside the window, and the date on which they were in it is over.'),
   unplaced: names('Wanted without room, the most important first.'),
-  plan: Type.Array(
-    Type.Object({
-      ticker: text('Where it is.'),
-      account: text('Broker account.'),
-      connection: integer('Socket of that account.'),
-      instruments_now: integer('Instruments on it now.'),
-      instruments_after: integer('Instruments on it afterwards.'),
-      added: names('What goes there.'),
-    }),
-    { description: 'Where the additions go, by account and socket.' },
-  ),
-  errors: Type.Array(
-    Type.Object({ instrument: text('Tradingsymbol or token.'), message: text('Why not.') }),
-    { description: 'What the ticker refuses or has refused.' },
-  ),
+  plan: additions,
+  errors: refusals,
   problem: maybeText('Why it cannot follow the market at present; null where it can.'),
 })
 export type AutoSubscriptions = Static<typeof AutoSubscriptions>

@@ -231,6 +231,9 @@ export const requestedByHeader = 'x-requested-by'
 /** Who holds what the platform streams by itself. */
 export const AUTO_HOLDER = 'auto'
 
+/** Who holds what a page looks at. */
+export const VIEW_HOLDER = 'view'
+
 /** Beside all other headers. */
 export const HolderHeaders = Type.Object({
   [requestedByHeader]: Type.Optional(

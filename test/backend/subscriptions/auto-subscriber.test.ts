@@ -1,16 +1,13 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { Flags } from '../../../src/backend/flags/flags.ts'
-import {
-  AutoSubscriber,
-  type AutoSubscriberDeps,
-} from '../../../src/backend/subscriptions/auto-subscriber.ts'
-import type { SubscriptionRow } from '../../../src/backend/tickers/ticker-client.ts'
-import { TickerError } from '../../../src/backend/tickers/ticker-error.ts'
+import { AutoSubscriber } from '../../../src/backend/subscriptions/auto-subscriber.ts'
+import { Turns } from '../../../src/backend/subscriptions/turns.ts'
 import { systemClock } from '../../../src/kit/clock.ts'
 import { exchangeCalendar } from '../../../src/market/calendar.ts'
 import { msOfIst } from '../../../src/market/ist.ts'
 import { silentLog } from '../../silent-log.ts'
 import { MASTER, SPOTS } from './listing.ts'
+import { MemoryTickers, strikesOf } from './memory-tickers.ts'
 
 const WITHIN = { timeout: 60_000, interval: 5 }
 const running: AutoSubscriber[] = []
@@ -18,16 +15,10 @@ afterEach(async () => {
   for (const auto of running.splice(0)) await auto.stop()
 })
 
-/** Tickers in memory, with the market's prices; and the switch. */
-class World {
-  nowMs = msOfIst('2026-11-20', '10:00')
-  spots: Record<string, number> = { ...SPOTS }
-  room = 3_000
-  isAway = false
+/** Tickers in memory, and the switch. */
+class World extends MemoryTickers {
   isOn = true
-  subscribed = 0
   #looks = 0
-  readonly holders = new Map<number, Set<string>>()
   readonly listeners = new Set<Parameters<Flags['onChange']>[0]>()
 
   /** So many more times it has been time to look. */
@@ -39,10 +30,6 @@ class World {
   switch(on: boolean): void {
     this.isOn = on
     for (const listener of this.listeners) listener('smart_subscription_enabled', on)
-  }
-
-  held(by = 'auto'): number[] {
-    return [...this.holders].flatMap(([token, names]) => (names.has(by) ? [token] : []))
   }
 
   start(): AutoSubscriber {
@@ -74,76 +61,13 @@ class World {
         after: (_, task) => systemClock.after(tick, task),
       },
       random: () => 0.5,
+      turns: new Turns(),
       log: silentLog,
     })
     running.push(auto)
     auto.start()
     return auto
   }
-
-  readonly tickers: AutoSubscriberDeps['tickers'] = {
-    standing: async () => {
-      this.#answer()
-      const roomForNew = Math.max(0, this.room - this.holders.size)
-      return { roomForNew, marketTimeMs: this.nowMs, historiesPerSecond: 3 }
-    },
-    subscriptionsByTicker: async ({ status }) => {
-      if (status !== 'active') return [{ url: 't', rows: [], error: undefined }]
-      const error = this.isAway ? away() : undefined
-      return [{ url: 't', rows: error === undefined ? this.#rows() : [], error }]
-    },
-    quotes: async (tokens) => {
-      this.#answer()
-      const quotes = tokens.flatMap((token) => {
-        const { symbol, kind } = MASTER.byToken(token) ?? {}
-        const ltp = kind === 'index' ? this.spots[symbol ?? ''] : undefined
-        return ltp === undefined ? [] : [{ instrument_token: token, ltp }]
-      })
-      return { quotes: quotes as never, unknown: [] }
-    },
-    plan: async () => [],
-    subscribe: async (request, { requestedBy }) => {
-      this.#answer()
-      for (const each of 'instruments' in request ? request.instruments : []) {
-        if (!('instrument_token' in each)) continue
-        const names = this.holders.get(each.instrument_token) ?? new Set()
-        this.holders.set(each.instrument_token, names.add(requestedBy))
-        this.subscribed++
-      }
-      return { subscriptions: [], errors: [] }
-    },
-    unsubscribe: async (tokens, { requestedBy }) => {
-      for (const token of tokens) {
-        this.holders.get(token)?.delete(requestedBy)
-        if (this.holders.get(token)?.size === 0) this.holders.delete(token)
-      }
-      return { removed: [], kept: [] }
-    },
-  }
-
-  #answer(): void {
-    if (this.isAway) throw away()
-  }
-
-  #rows(): SubscriptionRow[] {
-    return [...this.holders].map(([token, names]) => {
-      const { exchange, tradingsymbol, symbol, segment } = MASTER.byToken(token) ?? {}
-      const row = { instrument_token: token, exchange, tradingsymbol, symbol, segment }
-      return { ...row, requested_by: [...names] } as SubscriptionRow
-    })
-  }
-}
-
-function away(): TickerError {
-  return new TickerError('unreachable', 'nobody there', { url: 't' })
-}
-
-const strikesOf = (tokens: readonly number[], symbol: string, expiry: string) => {
-  const found = tokens.map((token) => MASTER.byToken(token))
-  const strikes = found.flatMap((each) =>
-    each?.symbol === symbol && each.expiry === expiry ? (each.strike ?? []) : [],
-  )
-  return [...new Set(strikes)].sort((a, b) => a - b)
 }
 
 /** INDIA VIX, two indices, two futures each, five strikes of two expiries each. */
