@@ -1,19 +1,12 @@
-/**
- * The few REST calls of the page. An answer is a value: what was asked for, the server's own refusal,
- * or that nothing answered; a network fault is not an exception here.
- */
+/** The few REST calls of the page. */
 import type { BackendStatus } from '../src/contract/api/backend-status.ts'
 import type { ErrorBody, ErrorDetail } from '../src/contract/api/error.ts'
 import type { Expiries } from '../src/contract/api/expiries.ts'
+import type { MonitorView, MonitorViewRequest } from '../src/contract/api/monitor-view.ts'
 import type { StrikeDistribution } from '../src/contract/api/strike-distribution.ts'
 import { PAGE_REQUEST_TIMEOUT_MS } from '../src/limits.ts'
+import type { Answer } from './answer.ts'
 import type { Wanted } from './live-chain-state.ts'
-
-export type Answer<T> =
-  | { readonly kind: 'ok'; readonly value: T }
-  /** 4xx: the request itself is wrong or not allowed. */
-  | { readonly kind: 'refused'; readonly status: number; readonly error: ErrorDetail }
-  | { readonly kind: 'unreachable'; readonly reason: string }
 
 export const getStatus = () => request<BackendStatus>('status')
 
@@ -27,16 +20,29 @@ export function getChain(wanted: Wanted) {
   return request<StrikeDistribution>(`fo/strike-distribution?${query}`)
 }
 
-async function request<T>(path: string): Promise<Answer<T>> {
+/** Has it streamed, for as long as this is repeated. */
+export function openView({ symbol, expiry, strikes }: Wanted) {
+  const view: MonitorViewRequest = { symbol, expiry, strikes_each_side: strikes ?? 'all' }
+  return request<MonitorView>('monitor/view', view)
+}
+
+/** @param body sent with POST, where there is one */
+async function request<T>(path: string, body?: object): Promise<Answer<T>> {
   try {
     const signal = AbortSignal.timeout(PAGE_REQUEST_TIMEOUT_MS)
-    const response = await fetch(new URL(path, document.baseURI), { signal })
+    const sent = body === undefined ? {} : posted(body)
+    const response = await fetch(new URL(path, document.baseURI), { ...sent, signal })
     if (response.ok) return { kind: 'ok', value: (await response.json()) as T }
     if (response.status >= 500) return { kind: 'unreachable', reason: `HTTP ${response.status}` }
     return { kind: 'refused', status: response.status, error: await readError(response) }
   } catch (cause) {
     return { kind: 'unreachable', reason: cause instanceof Error ? cause.message : String(cause) }
   }
+}
+
+function posted(body: object): RequestInit {
+  const headers = { 'content-type': 'application/json' }
+  return { method: 'POST', headers, body: JSON.stringify(body) }
 }
 
 async function readError(response: Response): Promise<ErrorDetail> {

@@ -1,5 +1,6 @@
 /** The Monitor: the live chain of one underlying and expiry, with how old and how whole it is. */
 import { useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react'
+import { PAGE_CLOCK_PERIOD_MS } from '../src/limits.ts'
 import { getExpiries, getStatus } from './api-client.ts'
 import { ChainTable, centreOnAtm } from './chain-table.tsx'
 import type { Choice, StrikeWindow } from './choice.ts'
@@ -8,7 +9,7 @@ import { ColumnMenu } from './column-menu.tsx'
 import { COLUMNS, DEFAULT_COLUMNS } from './columns.ts'
 import { ConnectionPill, DataAge, Notices } from './connection.tsx'
 import { HeaderMetrics } from './header-metrics.tsx'
-import { useChoice, useMedia, useRefreshed } from './hooks.ts'
+import { useChoice, useMedia, useNow, useRefreshed, useView } from './hooks.ts'
 import type { LiveChain } from './live-chain.ts'
 import type { LiveChainState } from './live-chain-state.ts'
 import { formatPrice } from './number-format.ts'
@@ -16,6 +17,7 @@ import { Placeholder } from './placeholder.tsx'
 import { loadColumns, saveColumns } from './preferences.ts'
 import { ThemeButton } from './theme-button.tsx'
 import { formatDate, formatDay } from './time-format.ts'
+import { describeView, type PageView } from './view-note.ts'
 
 const COLUMN_IDS = COLUMNS.map(({ id }) => id)
 
@@ -26,6 +28,7 @@ export function App({ live }: { live: LiveChain }) {
   const symbol = choice.symbol ?? status?.default_symbol ?? null
   const canonical = state.chain?.symbol ?? symbol
   const expiries = useExpiries(symbol)
+  const view = useView(symbol, choice)
   useChosenChain(live, symbol, choice)
   useTitle(state)
 
@@ -57,6 +60,7 @@ export function App({ live }: { live: LiveChain }) {
       <Notices state={state} />
       <Chain
         state={state}
+        view={view}
         strikes={choice.strikes}
         onWindow={(strikes) => choose({ ...choice, strikes })}
       />
@@ -75,11 +79,12 @@ function SimulatedBand() {
 
 interface ChainProps {
   readonly state: LiveChainState
+  readonly view: PageView | null
   readonly strikes: StrikeWindow
   readonly onWindow: (strikes: StrikeWindow) => void
 }
 
-function Chain({ state, strikes, onWindow }: ChainProps) {
+function Chain({ state, view, strikes, onWindow }: ChainProps) {
   const box = useRef<HTMLElement>(null)
   const [shown, setShown] = useState(() => loadColumns(COLUMN_IDS) ?? DEFAULT_COLUMNS)
   const narrow = useMedia('(max-width: 760px)')
@@ -101,12 +106,13 @@ function Chain({ state, strikes, onWindow }: ChainProps) {
           Centre on ATM
         </button>
         {narrow ? null : <ColumnMenu shown={shown} onChange={showColumns} />}
+        <ViewNote view={view} state={state} />
         <Legend lotSize={chain?.lot_size ?? null} />
       </div>
       {chain !== null && chain.completeness.strikes_present === 0 ? (
         <p className="not-streamed" role="status" data-testid="not-streamed">
-          Nothing of {chain.symbol}, {formatDate(chain.expiry)} is streamed. Subscribe its contracts
-          at the ticker (<code>POST /subscriptions</code>), and they appear here.
+          Nothing of {chain.symbol}, {formatDate(chain.expiry)} is streamed yet. The page asks for
+          its strikes by itself, and they appear here.
         </p>
       ) : null}
       {chain === null || chain.strikes.length === 0 ? (
@@ -115,6 +121,18 @@ function Chain({ state, strikes, onWindow }: ChainProps) {
         <ChainTable chain={chain} columns={columns} box={box} />
       )}
     </main>
+  )
+}
+
+/** Not announced, since it counts down. */
+function ViewNote({ view, state }: { view: PageView | null; state: LiveChainState }) {
+  const nowMs = useNow(PAGE_CLOCK_PERIOD_MS)
+  const note = describeView(view, state.backfill?.backfills ?? [], nowMs)
+  if (note === null) return null
+  return (
+    <p className="view-note" data-testid="view-note">
+      {note}
+    </p>
   )
 }
 

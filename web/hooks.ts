@@ -1,8 +1,16 @@
 /** The page's few ways to hang on to time, the address, the screen and REST. */
 import { useCallback, useEffect, useState, useSyncExternalStore } from 'react'
-import { PAGE_REFRESH_PERIOD_MS, PAGE_RETRY_MAX_MS } from '../src/limits.ts'
-import type { Answer } from './api-client.ts'
+import {
+  PAGE_CLOCK_PERIOD_MS,
+  PAGE_REFRESH_PERIOD_MS,
+  PAGE_RETRY_MAX_MS,
+  PAGE_VIEW_PERIOD_MS,
+  PAGE_VIEW_RETRY_MS,
+} from '../src/limits.ts'
+import type { Answer } from './answer.ts'
+import { openView } from './api-client.ts'
 import { type Choice, formatChoice, parseChoice } from './choice.ts'
+import type { PageView } from './view-note.ts'
 
 /** Monotonic milliseconds, renewed every `periodMs`. */
 export function useNow(periodMs: number): number {
@@ -64,4 +72,35 @@ export function useRefreshed<T>(ask: (() => Promise<Answer<T>>) | null): Answer<
     }
   }, [ask])
   return answer?.ask === ask ? answer.got : null
+}
+
+/** Has what is chosen streamed, and asks for it again now and then while somebody looks. */
+export function useView(symbol: string | null, { expiry, strikes }: Choice): PageView | null {
+  const [view, setView] = useState<PageView | null>(null)
+  useEffect(() => {
+    setView(null)
+    if (symbol === null) return
+    let dueAtMs = 0
+    let ended = false
+    const ask = async () => {
+      if (document.visibilityState !== 'visible' || performance.now() < dueAtMs) return
+      dueAtMs = Number.POSITIVE_INFINITY
+      const answer = await openView({ symbol, expiry, strikes })
+      if (ended) return
+      const atMs = performance.now()
+      dueAtMs = atMs + (answer.kind === 'unreachable' ? PAGE_VIEW_RETRY_MS : PAGE_VIEW_PERIOD_MS)
+      const added = answer.kind === 'ok' ? answer.value.added : []
+      setView((before) => ({ added: [...(before?.added ?? []), ...added], answer, atMs }))
+    }
+    const askIfDue = () => void ask()
+    askIfDue()
+    const timer = setInterval(askIfDue, PAGE_CLOCK_PERIOD_MS)
+    document.addEventListener('visibilitychange', askIfDue)
+    return () => {
+      ended = true
+      clearInterval(timer)
+      document.removeEventListener('visibilitychange', askIfDue)
+    }
+  }, [symbol, expiry, strikes])
+  return view
 }

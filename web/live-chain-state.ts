@@ -16,6 +16,7 @@
 import { applyDelta } from '../src/contract/api/chain-delta.ts'
 import type { ErrorDetail } from '../src/contract/api/error.ts'
 import type {
+  BackfillMessage,
   ChainDeltaMessage,
   ChainSnapshot,
   ClientMessage,
@@ -56,6 +57,8 @@ export interface LiveChainState {
   /** The chain's age in the message that brought it, and when that was (monotonic). */
   readonly age: { readonly ms: number; readonly atMs: number } | null
   readonly health: HealthMessage | null
+  /** Jobs under way; null while the stream does not tell. */
+  readonly backfill: BackfillMessage | null
   /** Why the chain asked for cannot be had. */
   readonly refusal: ErrorDetail | null
   /** What ended the last link. */
@@ -98,6 +101,7 @@ interface Step {
 }
 
 export const HEALTH_ID = 'health'
+const BACKFILL_ID = 'backfill'
 
 export const INITIAL: LiveChainState = {
   link: 'pausing',
@@ -108,6 +112,7 @@ export const INITIAL: LiveChainState = {
   chain: null,
   age: null,
   health: null,
+  backfill: null,
   refusal: null,
   lostBecause: null,
   restAnswers: null,
@@ -198,6 +203,7 @@ function opened(state: LiveChainState, nowMs: number): Step {
     state: { ...state, link: 'waiting', lastMessageAtMs: nowMs },
     effects: [
       { kind: 'send', message: { op: 'subscribe', id: HEALTH_ID, channel: 'health' } },
+      { kind: 'send', message: { op: 'subscribe', id: BACKFILL_ID, channel: 'backfill' } },
       subscribe(state.ordinal, state.wanted),
     ],
   }
@@ -220,7 +226,14 @@ function subscribe(ordinal: number, wanted: Wanted): LiveChainEffect {
 function lose(state: LiveChainState, reason: string): Step {
   const attempt = state.attempt + 1
   return {
-    state: { ...state, link: 'pausing', attempt, sequence: null, lostBecause: reason },
+    state: {
+      ...state,
+      link: 'pausing',
+      attempt,
+      sequence: null,
+      backfill: null,
+      lostBecause: reason,
+    },
     effects: [{ kind: 'close' }, { kind: 'retry', afterMs: retryAfterMs(attempt) }],
   }
 }
@@ -231,8 +244,7 @@ function receive(state: LiveChainState, message: ServerMessage, nowMs: number): 
     case 'health':
       return stay({ ...state, health: message })
     case 'backfill':
-      // The chain's page does not ask for it.
-      return stay(state)
+      return stay({ ...state, backfill: message })
     case 'snapshot':
       return isCurrent(state, message.id) ? stay(takeSnapshot(state, message, nowMs)) : stay(state)
     case 'delta':

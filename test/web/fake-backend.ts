@@ -10,8 +10,10 @@ import { extname, join, normalize } from 'node:path'
 import { Compile } from 'typebox/compile'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { BackendStatus } from '../../src/contract/api/backend-status.ts'
+import type { Backfill } from '../../src/contract/api/backfills.ts'
 import { diffChain } from '../../src/contract/api/chain-delta.ts'
 import { errorBody } from '../../src/contract/api/error.ts'
+import type { MonitorView } from '../../src/contract/api/monitor-view.ts'
 import { ClientMessage, ServerMessage, type SubscribeChain } from '../../src/contract/api/stream.ts'
 import type { StreamChain } from '../../src/contract/api/strike-distribution.ts'
 import { formatIst } from '../../src/market/ist.ts'
@@ -27,6 +29,11 @@ const TYPES: Readonly<Record<string, string>> = {
   '.js': 'text/javascript',
   '.css': 'text/css',
   '.svg': 'image/svg+xml',
+}
+
+const NOTHING_ADDED: Pick<MonitorView, 'added' | 'backfill'> = {
+  added: [],
+  backfill: { pending: 0, done: 42, eta_ms: 0, waits_for: null },
 }
 
 interface Subscription {
@@ -52,11 +59,15 @@ export class FakeBackend {
   /** The next delta leaves out a number. */
   skipOne = false
   step = 0
+  /** What was asked to be streamed, and what the answer says of it; without that HTTP 503. */
+  readonly views: unknown[] = []
+  view: Pick<MonitorView, 'added' | 'backfill'> | undefined = NOTHING_ADDED
   #server: Server | undefined
   #webSockets: WebSocketServer | undefined
   #timers: ReturnType<typeof setInterval>[] = []
   #subscriptions = new Map<string, Subscription>()
   #healthSockets = new Map<WebSocket, number>()
+  #backfillSockets = new Map<WebSocket, number>()
   #port = 0
   readonly #webRoot: string
 
@@ -103,6 +114,30 @@ export class FakeBackend {
     for (const client of this.#webSockets?.clients ?? []) client.terminate()
     this.#subscriptions.clear()
     this.#healthSockets.clear()
+    this.#backfillSockets.clear()
+  }
+
+  /** Tells these jobs to who asked for backfill. */
+  sayBackfills(backfills: readonly Backfill[]): void {
+    for (const [socket, sequence] of this.#backfillSockets) {
+      this.#backfillSockets.set(socket, sequence + 1)
+      this.#say(socket, {
+        op: 'backfill',
+        id: 'backfill',
+        channel: 'backfill',
+        stream_epoch: String(this.#port),
+        sequence: sequence + 1,
+        queue: {
+          waiting: backfills.length,
+          running: 0,
+          later: 0,
+          requests_per_second: 3,
+          eta_ms: 0,
+          waits_for: null,
+        },
+        backfills: [...backfills],
+      })
+    }
   }
 
   /** The chain as the page should show it now. */
@@ -116,7 +151,16 @@ export class FakeBackend {
     if (url.pathname === '/status') return json(response, 200, this.#status())
     if (url.pathname === '/fo/expiries') return json(response, 200, expiriesOf(url))
     if (url.pathname === '/fo/strike-distribution') return this.#answerChain(url, response)
+    if (url.pathname === '/monitor/view') return this.#answerView(request, response)
     return this.#answerFile(url, response)
+  }
+
+  async #answerView(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let text = ''
+    for await (const chunk of request) text += chunk
+    this.views.push(JSON.parse(text))
+    if (this.view === undefined) json(response, 503, errorBody('unavailable', 'No ticker.'))
+    else json(response, 200, { unplaced: [], problem: null, ...this.view })
   }
 
   #answerChain(url: URL, response: ServerResponse): void {
@@ -162,6 +206,8 @@ export class FakeBackend {
     } else if (message.channel === 'health') {
       this.#healthSockets.set(socket, 0)
       this.#sayHealth()
+    } else if (message.channel === 'backfill') {
+      this.#backfillSockets.set(socket, 0)
     } else if (message.channel === 'chain') {
       this.#subscribe(socket, message)
     }

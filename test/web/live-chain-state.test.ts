@@ -79,6 +79,23 @@ function health(session: HealthMessage['calendar']['session']): LiveChainEvent {
   })
 }
 
+const backfill: LiveChainEvent = says({
+  op: 'backfill',
+  id: 'backfill',
+  channel: 'backfill',
+  stream_epoch: 'e1',
+  sequence: 1,
+  queue: {
+    waiting: 0,
+    running: 0,
+    later: 0,
+    requests_per_second: 3,
+    eta_ms: 0,
+    waits_for: null,
+  },
+  backfills: [],
+})
+
 const dropped: LiveChainEvent = says({ op: 'dropped', reason: 'slow_client', message: 'Too slow.' })
 
 /** Runs events from the start; answers the last state and all effects by kind. */
@@ -113,7 +130,7 @@ describe('the live chain, link by event', () => {
       pausing: 'opening: open',
     },
     opened: {
-      opening: 'waiting: send subscribe, send subscribe',
+      opening: 'waiting: send subscribe, send subscribe, send subscribe',
       waiting: 'waiting',
       live: 'live',
       pausing: 'pausing',
@@ -127,6 +144,7 @@ describe('the live chain, link by event', () => {
       pausing: 'pausing',
     },
     health: { opening: 'opening', waiting: 'waiting', live: 'live', pausing: 'pausing' },
+    backfill: { opening: 'opening', waiting: 'waiting', live: 'live', pausing: 'pausing' },
     refusal: { opening: 'opening', waiting: 'waiting', live: 'waiting', pausing: 'pausing' },
     dropped: { opening: 'opening', waiting: loses, live: loses, pausing: 'pausing' },
     lost: { opening: loses, waiting: loses, live: loses, pausing: 'pausing' },
@@ -142,6 +160,7 @@ describe('the live chain, link by event', () => {
     'next delta': [delta(2), 0],
     'delta after a jump': [delta(3), 0],
     health: [health('open'), 0],
+    backfill: [backfill, 0],
     refusal: [refusal, 0],
     dropped: [dropped, 0],
     lost: [lost, 0],
@@ -164,10 +183,16 @@ describe('the live chain, link by event', () => {
 })
 
 describe('the live chain', () => {
-  it('asks for health and for the chain when the socket opens', () => {
+  it('knows what backfill does as long as the stream tells', () => {
+    expect(run([backfill], 0, AT.live).state.backfill).toMatchObject({ backfills: [] })
+    expect(run([backfill, lost], 0, AT.live).state.backfill).toBeNull()
+  })
+
+  it('asks for health, backfill and the chain when the socket opens', () => {
     const { effects } = run([chosen, opened])
     expect(effects.filter(({ kind }) => kind === 'send')).toEqual([
       { kind: 'send', message: { op: 'subscribe', id: 'health', channel: 'health' } },
+      { kind: 'send', message: { op: 'subscribe', id: 'backfill', channel: 'backfill' } },
       {
         kind: 'send',
         message: {

@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs'
 import type { Browser, BrowserContextOptions } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Backfill } from '../../src/contract/api/backfills.ts'
 import { PAGE_STALE_AFTER_MS } from '../../src/limits.ts'
 import { formatPrice, formatRatio } from '../../web/number-format.ts'
 import { buildPage, hasBrowser, launchBrowser } from './browser.ts'
@@ -179,6 +180,30 @@ describe.skipIf(!hasBrowser())(
       expect(await monitor.connection()).toBe('Live')
     })
 
+    monitorIt('has what it shows streamed, and says when history is there', async (monitor) => {
+      const { backend } = monitor
+      const history = { pending: 2, done: 0, eta_ms: 600_000, waits_for: null }
+      backend.view = { added: ['NIFTY26050CE', 'NIFTY26050PE'], backfill: history }
+      await monitor.openLive()
+      await monitor
+        .until(() => monitor.text('view-note'))
+        .toMatch(/^2 contracts added; history in (10|9) min/)
+      expect(backend.views).toEqual([{ symbol: 'NIFTY50', expiry: null, strikes_each_side: 10 }])
+      expect(await monitor.accessibilityFaults()).toEqual([])
+      backend.sayBackfills([job('NIFTY26050CE', 'done'), job('NIFTY26050PE', 'done')])
+      await monitor.shown('view-note').waitFor({ state: 'detached' })
+      await monitor.shown('underlying').selectOption('SENSEX')
+      await monitor.until(async () => backend.views.length).toBe(2)
+      expect(backend.views[1]).toMatchObject({ symbol: 'SENSEX', expiry: null })
+    })
+
+    monitorIt('takes it calmly that nothing can be added', async (monitor) => {
+      monitor.backend.view = undefined
+      await monitor.openLive()
+      await monitor.until(() => monitor.text('view-note')).toContain('cannot be added now')
+      expect(await monitor.page.locator('.notice').count()).toBe(0)
+    })
+
     monitorIt('says why a chain cannot be shown', async (monitor) => {
       await monitor.open('?symbol=NOSUCH')
       await monitor
@@ -268,3 +293,30 @@ describe.skipIf(!hasBrowser())(
     )
   },
 )
+
+function job(tradingsymbol: string, status: Backfill['status']): Backfill {
+  const at = '2026-11-23T10:15:02.000+05:30'
+  return {
+    id: tradingsymbol,
+    kind: 'immediate',
+    scope: 'instrument',
+    tradingsymbol,
+    instrument_token: 1,
+    symbol: 'NIFTY50',
+    expiry: '2026-11-23',
+    from: at,
+    to: at,
+    status,
+    reason: 'subscribed',
+    requested_by: null,
+    instruments: 1,
+    instruments_done: 1,
+    instruments_failed: 0,
+    rows: 120,
+    eta_ms: null,
+    error: null,
+    created_at: at,
+    started_at: at,
+    finished_at: at,
+  }
+}
