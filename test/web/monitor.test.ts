@@ -188,8 +188,12 @@ describe.skipIf(!hasBrowser())(
       await monitor
         .until(() => monitor.text('view-note'))
         .toMatch(/^2 contracts added; history in (10|9) min/)
+      await monitor.picture('monitor-view-note')
       expect(backend.views).toEqual([{ symbol: 'NIFTY50', expiry: null, strikes_each_side: 10 }])
       expect(await monitor.accessibilityFaults()).toEqual([])
+      await monitor.page.setViewportSize(NARROW)
+      expect(await monitor.page.evaluate('document.documentElement.scrollWidth')).toBe(390)
+      await monitor.picture('monitor-view-note-390')
       backend.sayBackfills([job('NIFTY26050CE', 'done'), job('NIFTY26050PE', 'done')])
       await monitor.shown('view-note').waitFor({ state: 'detached' })
       await monitor.shown('underlying').selectOption('SENSEX')

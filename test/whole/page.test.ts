@@ -20,6 +20,12 @@ describe.skipIf(!hasBrowser())('the Monitor on a running platform', () => {
     await running?.dispose()
   })
 
+  async function heldByViews(): Promise<number> {
+    const answer = await fetch(`${running.tickerUrl}/subscriptions?status=active`)
+    const rows = (await answer.json()) as { requested_by: string[] }[]
+    return rows.filter(({ requested_by }) => requested_by.includes('view')).length
+  }
+
   it('shows the live chain, its values change, and it comes back by itself after a kill', {
     timeout: 240_000,
   }, async () => {
@@ -42,6 +48,8 @@ describe.skipIf(!hasBrowser())('the Monitor on a running platform', () => {
     expect(await text('header-max-pain')).toMatch(/\d/)
     expect(await text('header-forward')).toMatch(/\d/)
     await page.screenshot({ path: `${ARTIFACTS}/platform-1280.png` })
+    // Index, future and 21 strikes of what it shows are held for it, at the least.
+    await until(async () => (await heldByViews()) >= 44, 90_000)
 
     await running.kill()
     await until(async () => !/Live/.test(await text('connection')), 90_000)

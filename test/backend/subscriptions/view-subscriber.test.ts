@@ -131,8 +131,10 @@ describe('what is looked at', () => {
 
   it('changes one after the other', async () => {
     const world = new World()
-    const opened = await Promise.all([world.open(), world.open('NIFTY50', FAR), world.open()])
-    expect(opened.map(({ added }) => added.length)).toEqual([WHOLE, WHOLE - 1, 0])
+    const calls = [world.open(), world.open('NIFTY50', FAR), world.open(), world.open('BANKNIFTY')]
+    const opened = await Promise.all(calls)
+    expect(opened.map(({ added }) => added.length)).toEqual([WHOLE, WHOLE - 1, 0, WHOLE])
+    expect(opened.map(({ atm_strike }) => atm_strike)).toEqual([24_500, 24_550, 24_500, 52_100])
   })
 
   it('is refused where too much is looked at, or asked for at once', async () => {
