@@ -48,9 +48,17 @@ function entryOf(row: GapColumns): GapEntry {
   }
 }
 
-/** A gap that touches several partitions is several rows; it is as far as the least far of them. */
+/**
+ * A gap that touches several partitions is several rows; it is as far as the least far of them. One of
+ * them is enough to find it, and then all of them count: a gap is the same however it was asked for.
+ */
 const GAPS = `
-  WITH gap AS (
+  WITH found AS (
+    SELECT DISTINCT id, producer
+    FROM feed_gaps
+    WHERE "from" < $2 AND coalesce("to", 'infinity') > $1
+      AND ($4::jsonb IS NULL OR instruments @> $4)
+  ), gap AS (
     SELECT id, producer, min("from") AS begin,
       CASE
         WHEN bool_or(status = 'open') THEN 'open'
@@ -58,9 +66,7 @@ const GAPS = `
         WHEN bool_or(status = 'unrepairable') THEN 'unrepairable'
         ELSE 'repaired'
       END AS status
-    FROM feed_gaps
-    WHERE "from" < $2 AND coalesce("to", 'infinity') > $1
-      AND ($4::jsonb IS NULL OR instruments @> $4)
+    FROM found JOIN feed_gaps USING (id, producer)
     GROUP BY id, producer
   ), picked AS (
     SELECT * FROM gap WHERE $3::text IS NULL OR status = $3

@@ -218,6 +218,14 @@ await describeStores('reads', (store) => {
       expect(gaps[0]).toMatchObject({ toMs: at('12:07'), repairedAtMs: null })
     })
 
+    it('are the same whole gap, whichever part of it was asked for', async () => {
+      const whole = await asked()
+      expect(await asked({ tradingsymbol: 'C' })).toEqual([whole[3]])
+      expect(await asked({ tradingsymbol: 'D' })).toEqual([whole[0]])
+      expect(await asked({ fromMs: at('12:06') })).toEqual([whole[0], whole[3]])
+      expect(await ids({ tradingsymbol: 'D', status: 'repaired' })).toEqual([])
+    })
+
     it('are those of a status, an instrument, a time, and so many', async () => {
       expect(await ids({ status: 'repaired' })).toEqual(['g2'])
       expect(await ids({ status: 'open' })).toEqual(['g1'])

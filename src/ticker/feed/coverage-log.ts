@@ -7,7 +7,7 @@
  *                             │                       ▲
  *                             └── drop, mute, loss ───┘      unwanted: the stretch or the gap ends
  */
-import type { GapReason } from '../../contract/journal-record.ts'
+import type { GapOpenRecord, GapReason } from '../../contract/journal-record.ts'
 import { TICKER_GAP_LOOKBACK_MS, TICKER_UNREAD_MAX_MS } from '../../limits.ts'
 import { type Instrument, instrumentKey, isSameInstrument } from '../../market/instrument.ts'
 import { MINUTE_MS } from '../../market/ist.ts'
@@ -68,15 +68,16 @@ export class CoverageLog {
    */
   recover(recovered: Iterable<RecoveredPartition>, lastDataMs: number | undefined): void {
     const parts = Array.from(recovered, (part) => ({ ...part, byToken: tokenMap(part) }))
-    for (const part of parts) this.#reopenGaps(part)
-    const groups = parts.map((part) => {
-      const brokenOffMs = brokenOff(part, this.#deps.marketTimeMs(), lastDataMs)
-      return {
-        fromMs: brokenOffMs - TICKER_GAP_LOOKBACK_MS,
-        streams: part.covered.flatMap(({ token }) => this.#recoveredStream(part, token)),
-      }
+    this.#reopenGaps(parts)
+    const broken = parts.flatMap((part) => {
+      const covered = part.covered.flatMap(({ token }) => this.#recoveredStream(part, token))
+      const streams = covered.filter(isOpenTo('restart'))
+      const atMs = brokenOff(part, this.#deps.marketTimeMs(), lastDataMs)
+      return streams.length === 0 ? [] : [{ atMs, streams }]
     })
-    this.#openGap('restart', undefined, groups)
+    const brokenOffMs = Math.min(...broken.map(({ atMs }) => atMs))
+    const streams = broken.flatMap((part) => part.streams)
+    this.#openGap('restart', undefined, brokenOffMs - TICKER_GAP_LOOKBACK_MS, streams)
   }
 
   /** Ends the gaps of recovered instruments that nobody has claimed. */
@@ -141,9 +142,10 @@ export class CoverageLog {
     const toMs = this.#deps.marketTimeMs()
     if (stream.gap !== undefined) {
       const { gap, partition } = stream
-      const ends = [{ token, toMs: Math.max(toMs, gap.fromMs), mode: null }]
+      const endMs = Math.max(toMs, gap.fromMs)
+      const ends = [{ token, toMs: endMs, mode: null }]
       partition.control({ kind: 'gap_close', gapId: gap.gapId, ends })
-      this.#leaveGap(stream, toMs)
+      this.#leaveGap(stream, endMs)
     } else if (stream.coveredMode !== undefined) {
       stream.partition.control({ kind: 'covered', begin: [], end: [{ token, toMs }] })
     }
@@ -156,18 +158,18 @@ export class CoverageLog {
    */
   openSlotGap(reason: GapReason, slot: SlotName, fromMs: number): OpenGap | undefined {
     const streams = [...this.streams.values()].filter((stream) => isSameSlot(stream.slot, slot))
-    return this.#openGap(reason, slot, [{ fromMs, streams }])
+    return this.#openGap(reason, slot, fromMs, streams)
   }
 
   /** The same for these instruments alone, which one socket carries. */
   openStreamGap(reason: GapReason, streams: readonly Stream[], fromMs: number): void {
-    this.#openGap(reason, streams[0]?.slot, [{ fromMs, streams }])
+    this.#openGap(reason, streams[0]?.slot, fromMs, streams)
   }
 
   /** The same for everything in one partition of the log. */
   openPartitionGap(reason: GapReason, partition: PartitionFeed, fromMs: number): void {
     const streams = [...this.streams.values()].filter((stream) => stream.partition === partition)
-    this.#openGap(reason, undefined, [{ fromMs, streams }])
+    this.#openGap(reason, undefined, fromMs, streams)
   }
 
   /**
@@ -176,7 +178,7 @@ export class CoverageLog {
    */
   leap(believedMs: number): void {
     const fromMs = believedMs - TICKER_GAP_LOOKBACK_MS
-    this.#openGap('clock_step', undefined, [{ fromMs, streams: [...this.streams.values()] }])
+    this.#openGap('clock_step', undefined, fromMs, [...this.streams.values()])
   }
 
   /**
@@ -255,54 +257,45 @@ export class CoverageLog {
 
   // ---------------------------------------------------------------- gaps
 
+  /** One gap has one beginning, whichever partitions its instruments are in. */
   #openGap(
     reason: GapReason,
     slot: SlotName | undefined,
-    groups: readonly { readonly fromMs: number; readonly streams: readonly Stream[] }[],
+    fromMs: number,
+    streams: readonly Stream[],
   ): OpenGap | undefined {
-    const parts = groups.flatMap(({ fromMs, streams }) => {
-      return byPartition(streams.filter(isOpenTo(reason))).map((part) => ({ fromMs, ...part }))
-    })
-    const instruments = parts.reduce((sum, { streams }) => sum + streams.length, 0)
-    if (instruments === 0) return undefined
-    const gap: OpenGap = {
-      gapId: `${this.#deps.producer}-${this.#deps.epoch}-${++this.#gapCount}`,
-      reason,
-      slot,
-      fromMs: Math.min(...parts.map(({ fromMs }) => fromMs)),
-      instruments,
-      waiting: 0,
-      toMs: 0,
-    }
-    for (const { fromMs, partition, streams } of parts) {
-      this.#enterGap(gap, fromMs, partition, streams)
-    }
+    const open = streams.filter(isOpenTo(reason))
+    if (open.length === 0) return undefined
+    const gapId = `${this.#deps.producer}-${this.#deps.epoch}-${++this.#gapCount}`
+    const gap = this.#enterGap({ gapId, reason, slot, fromMs }, open)
     this.#deps.onGapOpened(gap)
     return gap
   }
 
   #enterGap(
-    gap: OpenGap,
-    fromMs: number,
-    partition: PartitionFeed,
+    { gapId, reason, slot, fromMs }: Pick<OpenGap, 'gapId' | 'reason' | 'slot' | 'fromMs'>,
     streams: readonly Stream[],
-  ): void {
-    this.#gaps.set(gap.gapId, gap)
-    gap.waiting += streams.length
-    for (const stream of streams) {
-      if (!stream.isAnnounced) this.#announce(stream)
-      stream.gap = gap
-      stream.coveredMode = undefined
+  ): OpenGap {
+    const [instruments, waiting] = [streams.length, streams.length]
+    const gap: OpenGap = { gapId, reason, slot, fromMs, instruments, waiting, toMs: 0 }
+    this.#gaps.set(gapId, gap)
+    for (const [partition, own] of byPartition(streams)) {
+      for (const stream of own) {
+        if (!stream.isAnnounced) this.#announce(stream)
+        stream.gap = gap
+        stream.coveredMode = undefined
+      }
+      partition.control({
+        kind: 'gap_open',
+        gapId,
+        reason,
+        account: slot?.account ?? null,
+        connection: slot?.connection ?? null,
+        fromMs,
+        tokens: own.map(({ instrument }) => instrument.token),
+      })
     }
-    partition.control({
-      kind: 'gap_open',
-      gapId: gap.gapId,
-      reason: gap.reason,
-      account: gap.slot?.account ?? null,
-      connection: gap.slot?.connection ?? null,
-      fromMs,
-      tokens: streams.map(({ instrument }) => instrument.token),
-    })
+    return gap
   }
 
   #leaveGap(stream: Stream, toMs: number): void {
@@ -317,26 +310,19 @@ export class CoverageLog {
   }
 
   /** Under their old names, so that they are the same gaps to whoever reads on. */
-  #reopenGaps(part: RecoveredByToken): void {
-    for (const record of part.openGaps) {
-      const streams = record.tokens.flatMap((token) => this.#recoveredStream(part, token))
+  #reopenGaps(parts: readonly RecoveredByToken[]): void {
+    const known = new Map<string, { readonly record: GapOpenRecord; readonly streams: Stream[] }>()
+    for (const part of parts) {
+      for (const record of part.openGaps) {
+        const streams = record.tokens.flatMap((token) => this.#recoveredStream(part, token))
+        const other = known.get(record.gapId)
+        if (other === undefined) known.set(record.gapId, { record, streams })
+        else other.streams.push(...streams)
+      }
+    }
+    for (const { record, streams } of known.values()) {
       const free = streams.filter((stream) => stream.gap === undefined)
-      const { gapId, reason, fromMs, account, connection } = record
-      const slot = account === null || connection === null ? undefined : { account, connection }
-      const known = this.#gaps.get(gapId)
-      const gap: OpenGap = known ?? {
-        gapId,
-        reason,
-        slot,
-        fromMs,
-        instruments: 0,
-        waiting: 0,
-        toMs: 0,
-      }
-      gap.instruments += free.length
-      for (const { partition, streams: own } of byPartition(free)) {
-        this.#enterGap(gap, fromMs, partition, own)
-      }
+      if (free.length > 0) this.#enterGap({ ...record, slot: slotOf(record) }, free)
     }
   }
 
@@ -382,16 +368,18 @@ function isOpenTo(reason: GapReason): (stream: Stream) => boolean {
     gap === undefined && (coveredMode !== undefined || reason === 'restart')
 }
 
-function byPartition(
-  streams: readonly Stream[],
-): { readonly partition: PartitionFeed; readonly streams: readonly Stream[] }[] {
+function byPartition(streams: readonly Stream[]): ReadonlyMap<PartitionFeed, Stream[]> {
   const groups = new Map<PartitionFeed, Stream[]>()
   for (const stream of streams) {
     const group = groups.get(stream.partition)
     if (group === undefined) groups.set(stream.partition, [stream])
     else group.push(stream)
   }
-  return Array.from(groups, ([partition, group]) => ({ partition, streams: group }))
+  return groups
+}
+
+function slotOf({ account, connection }: GapOpenRecord): SlotName | undefined {
+  return account === null || connection === null ? undefined : { account, connection }
 }
 
 function tokenMap({ instruments }: RecoveredPartition): ReadonlyMap<number, Instrument> {

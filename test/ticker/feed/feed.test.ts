@@ -608,6 +608,49 @@ describe('a restart', () => {
     expect(gaps).toEqual(['opened restart 2', 'closed restart 2', 'closed mute 1'])
   })
 
+  it('over several partitions is one gap with one beginning: that of the one known least far', async () => {
+    journal = new MemoryJournal(4)
+    const sensex = sensexOption(80_000, 'CE')
+    const { feed } = start([], 4)
+    const covered = (token: number) => [{ token, mode: 'full' as const }]
+    const nothing = { lastReceivedAtMs: undefined, openGaps: [] }
+    feed.coverage.recover(
+      [
+        { ...recovered, ...nothing, covered: covered(CALL.token) },
+        {
+          ...{ ...recovered, ...nothing, instruments: [sensex], covered: covered(sensex.token) },
+          lastMarketTimeMs: START_MS - 63_000,
+        },
+        // Where nothing was streamed, nothing is missing.
+        { ...recovered, ...nothing, covered: [], lastMarketTimeMs: START_MS - 600_000 },
+      ],
+      undefined,
+    )
+    const open = feed.coverage.openGaps
+    await settle(feed)
+    const told = [0, 1, 2, 3].flatMap((partition) => journal.controls('gap_open', partition))
+    const fromMs = START_MS - 63_000 - TICKER_GAP_LOOKBACK_MS
+    expect(told).toMatchObject([{ fromMs }, { fromMs }])
+    expect(told.map(({ gapId }) => gapId)).toEqual(['t1-1000-1', 't1-1000-1'])
+    expect(open).toMatchObject([{ gapId: 't1-1000-1', fromMs, instruments: 2 }])
+  })
+
+  it('with fewer partitions than before tells each gap once in each of them', async () => {
+    const { feed } = start([])
+    const parts = [CALL, PUT, NIFTY].map((instrument, i) => ({
+      ...recovered,
+      instruments: [instrument],
+      covered: i === 2 ? [] : [{ token: instrument.token, mode: 'full' as const }],
+      openGaps: recovered.openGaps.map((gap) => ({ ...gap, tokens: i === 2 ? [NIFTY.token] : [] })),
+    }))
+    feed.coverage.recover(parts, undefined)
+    await settle(feed)
+    expect(journal.controls('gap_open').map(({ gapId, tokens }) => [gapId, tokens])).toEqual([
+      ['t1-900-3', [NIFTY.token]],
+      ['t1-1000-1', [CALL.token, PUT.token]],
+    ])
+  })
+
   it.each([
     ['held up, with older packets unread', -90_000, -90_000],
     ['after an old snapshot', -600_000, -60_000],
