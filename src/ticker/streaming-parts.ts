@@ -16,6 +16,7 @@ import type { Tokens } from './tokens/tokens.ts'
 type FeedNews = Pick<
   FeedDeps,
   | 'marketTime'
+  | 'silences'
   | 'onPause'
   | 'onFirstTick'
   | 'onGapOpened'
@@ -84,6 +85,6 @@ export function newSilenceWatch(
   })
 }
 
-function muteAfterMs({ config }: TickerDeps): number {
+export function muteAfterMs({ config }: TickerDeps): number {
   return config.muteAfterMs ?? TICKER_MUTE_AFTER_MS
 }

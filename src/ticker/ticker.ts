@@ -46,7 +46,7 @@ import { BudgetedBroker } from './requests/budgeted-broker.ts'
 import type { BrokerRequests, HistoryService } from './requests/history-service.ts'
 import { pacedClock } from './requests/paced-clock.ts'
 import { SessionRules } from './session-rules.ts'
-import { newFeed, newPool, newSilenceWatch } from './streaming-parts.ts'
+import { muteAfterMs, newFeed, newPool, newSilenceWatch } from './streaming-parts.ts'
 import { newBook, newTakeUp } from './subscription-parts.ts'
 import type { Subscription } from './subscriptions/subscription.ts'
 import type { Subscriptions } from './subscriptions/subscriptions.ts'
@@ -321,6 +321,11 @@ class Ticker implements TickerHandle {
     const { log } = this.#deps
     return newFeed(this.#deps, this.#metrics, {
       marketTime: this.#marketTime,
+      silences: {
+        leastMs: muteAfterMs(this.#deps),
+        onSocketHeard: (slot, silentMs) => this.#silenceWatch.onSocketHeard(slot, silentMs),
+        onStreamsHeard: (slot, heard) => this.#silenceWatch.onStreamsHeard(slot, heard),
+      },
       onPause: (isPaused) => {
         log.warn({ is_paused: isPaused }, isPaused ? 'Sockets paused' : 'Sockets go on')
         this.#pool.setPaused(isPaused)

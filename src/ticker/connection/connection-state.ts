@@ -61,6 +61,13 @@ export type ConnectionState = Common &
 /** `refused`: 403; `busy`: 429; `failed`: anything that may be over in a moment. */
 export type OpenFailure = 'refused' | 'busy' | 'failed'
 
+interface Silence {
+  readonly silentMs: number
+  readonly muteAfterMs: number
+  /** By the pace of its instruments; counts once the socket has brought anything. */
+  readonly isUnlikely: boolean
+}
+
 export type ConnectionEvent =
   /** There is something to carry. */
   | { readonly kind: 'start' }
@@ -83,13 +90,9 @@ export type ConnectionEvent =
   /** The first packet of this socket, and later ones once a second; heartbeats are none. */
   | { readonly kind: 'data'; readonly generation: number }
   /** Once a second, while data should come; not while it is paused or out of session. */
-  | {
-      readonly kind: 'silence'
-      readonly silentMs: number
-      readonly muteAfterMs: number
-      /** By the pace of its instruments; counts once the socket has brought anything. */
-      readonly isUnlikely: boolean
-    }
+  | (Silence & { readonly kind: 'silence' })
+  /** Data comes after so long a silence, and no check saw it last: it is told, and over. */
+  | (Silence & { readonly kind: 'silence_over' })
   /** Once a second, not while it is paused: how long not even a heartbeat has come. */
   | { readonly kind: 'stall'; readonly silentMs: number }
   /** Wall and monotonic clock parted. */
@@ -153,6 +156,10 @@ export function transition(
       return state.kind === 'open' && isMute(state, event)
         ? reopen(state, 'mute', nowMs)
         : unchanged(state)
+    case 'silence_over':
+      return state.kind === 'open' && isMute(state, event)
+        ? { state, effects: [{ kind: 'gap', reason: 'mute' }] }
+        : unchanged(state)
     case 'stall':
       return state.kind === 'open' && event.silentMs >= TICKER_STALL_MS
         ? reopen(state, 'stall', nowMs)
@@ -169,10 +176,7 @@ function mutesAfterData({ openedAtMs, mutes }: Open, nowMs: number): number {
   return nowMs - openedAtMs >= TICKER_FIRST_STATES_MS ? 0 : mutes
 }
 
-function isMute(
-  state: Open,
-  { silentMs, muteAfterMs, isUnlikely }: Extract<ConnectionEvent, { kind: 'silence' }>,
-): boolean {
+function isMute(state: Open, { silentMs, muteAfterMs, isUnlikely }: Silence): boolean {
   return silentMs >= muteThreshold(state, muteAfterMs) && (!state.hasData || isUnlikely)
 }
 

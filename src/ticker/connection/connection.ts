@@ -191,6 +191,22 @@ export class Connection {
     return nowMs - Math.max(session.lastDataElapsedMs, this.#resumedAtMs, this.#dueSinceMs)
   }
 
+  /**
+   * A packet that has not been taken in yet ends so long a silence by the exchange's seconds; only
+   * while some were due and we read it is that a fault.
+   *
+   * @param isUnlikely whether so long a one is no chance
+   */
+  onSilenceOver(silentMs: number, isUnlikely: (silentMs: number) => boolean): void {
+    if (this.#dueSinceMs === undefined || !this.isReading) return
+    const watchedMs = this.#deps.clock.elapsedMs() - Math.max(this.#resumedAtMs, this.#dueSinceMs)
+    const dueMs = Math.min(silentMs, watchedMs)
+    const { muteAfterMs } = this.#deps
+    if (dueMs < muteAfterMs) return
+    const event = { silentMs: dueMs, muteAfterMs, isUnlikely: isUnlikely(dueMs) }
+    this.#handle({ kind: 'silence_over', ...event })
+  }
+
   /** Tells the broker of these instruments once more, as if it had never heard of them. */
   askAnew(tokens: readonly number[]): void {
     const socket = this.#attempt?.socket

@@ -11,7 +11,8 @@ import {
   TICKER_SOCKET_JUDGED_FIRST_MS,
 } from '../../limits.ts'
 import type { Instrument } from '../../market/instrument.ts'
-import { isSameSlot, type Stream } from '../feed/stream.ts'
+import type { HeardStream } from '../feed/feed-session.ts'
+import { isSameSlot, type SlotName, type Stream } from '../feed/stream.ts'
 import type { Connection } from './connection.ts'
 
 export interface SilenceWatchDeps {
@@ -47,10 +48,37 @@ export class SilenceWatch {
     for (const connection of this.#deps.connections) this.#check(connection, nowMs)
   }
 
+  /** The socket brings something after so long a silence; it is judged as a check would have. */
+  onSocketHeard(slot: SlotName, silentMs: number): void {
+    const connection = this.#deps.connections.find((one) => isSameSlot(slot, one.slot))
+    if (connection === undefined) return
+    this.#inSession.clear()
+    const due = this.#feeding(connection).filter((one) => this.#isInSession(one.instrument))
+    connection.onSilenceOver(silentMs, (ms) => {
+      const surprise = due.reduce((sum, { silence }) => sum + silence.pace.surprise(ms / 1000), 0)
+      return !isPaceKnownOf(due) || surprise >= TICKER_SILENCE_SURPRISE
+    })
+  }
+
+  /** The same of instruments; of those that another socket feeds nothing is heard here. */
+  onStreamsHeard(slot: SlotName, heard: readonly HeardStream[]): void {
+    const { clock, muteAfterMs, log, onMute } = this.#deps
+    const nowMs = clock.elapsedMs()
+    const mute = heard.flatMap(({ stream, silentMs }) => {
+      const isOurs = isSameSlot(stream.slot, slot) && stream.coveredMode !== undefined
+      return isOurs && stream.silence.wasTooLong(silentMs, nowMs, muteAfterMs) ? [stream] : []
+    })
+    if (mute.length === 0) return
+    // A frame may hold two packets of one instrument.
+    const once = [...new Set(mute)]
+    const tokens = once.slice(0, 10).map(({ instrument }) => instrument.token)
+    log.warn({ ...slot, instruments: once.length, tokens }, 'Was mute')
+    onMute(once)
+  }
+
   #check(connection: Connection, nowMs: number): void {
     const due = this.#watch(connection, nowMs)
-    const seen = due.reduce((sum, { silence }) => sum + silence.pace.seen, 0)
-    const isPaceKnown = seen >= TICKER_PACE_SECONDS_KNOWN
+    const isPaceKnown = isPaceKnownOf(due)
     connection.check({
       isDataDue: due.length > 0,
       isPaceKnown,
@@ -63,10 +91,7 @@ export class SilenceWatch {
   /** Lets each instrument of the socket have its second; returns those that are in session. */
   #watch(connection: Connection, nowMs: number): readonly Stream[] {
     const due: Stream[] = []
-    for (const token of connection.isReading ? connection.told : connection.tokens) {
-      const stream = this.#deps.streams.get(token)
-      // While it moves to another socket, the one that feeds it is the one that counts.
-      if (stream === undefined || !isSameSlot(stream.slot, connection.slot)) continue
+    for (const stream of this.#feeding(connection)) {
       if (!this.#isInSession(stream.instrument)) stream.silence.close()
       else if (!connection.isReading) stream.silence.rest()
       else {
@@ -75,6 +100,17 @@ export class SilenceWatch {
       }
     }
     return due
+  }
+
+  /** What the socket feeds: while an instrument moves to another one, the one that feeds it counts. */
+  #feeding(connection: Connection): Stream[] {
+    const feeding: Stream[] = []
+    for (const token of connection.isReading ? connection.told : connection.tokens) {
+      const stream = this.#deps.streams.get(token)
+      if (stream === undefined || !isSameSlot(stream.slot, connection.slot)) continue
+      feeding.push(stream)
+    }
+    return feeding
   }
 
   /** A socket that is silent as a whole is opened anew: its instruments are not judged one by one. */
@@ -98,6 +134,12 @@ export class SilenceWatch {
     this.#inSession.set(instrument.segment, isOpen)
     return isOpen
   }
+}
+
+/** Enough has been seen of them together to say how often they tick. */
+function isPaceKnownOf(streams: readonly Stream[]): boolean {
+  const seen = streams.reduce((sum, { silence }) => sum + silence.pace.seen, 0)
+  return seen >= TICKER_PACE_SECONDS_KNOWN
 }
 
 /** How unlikely it is that all of them are silent at once. */

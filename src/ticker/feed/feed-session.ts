@@ -15,6 +15,24 @@ import type { MarketTime } from './market-time.ts'
 import { StampedTick } from './stamped-tick.ts'
 import type { SlotName, Stream } from './stream.ts'
 
+/**
+ * Who judges a silence that ends before a check once a second has seen it, since the checks were held
+ * up. It is told before the packets that end it are taken in, so that a gap stands before them.
+ */
+export interface SilenceJudge {
+  /** Shorter ones are no fault, ms. */
+  readonly leastMs: number
+  /** The socket brings something after so long. */
+  readonly onSocketHeard: (slot: SlotName, silentMs: number) => void
+  /** A socket brings something of these instruments after so long. */
+  readonly onStreamsHeard: (slot: SlotName, heard: readonly HeardStream[]) => void
+}
+
+export interface HeardStream {
+  readonly stream: Stream
+  readonly silentMs: number
+}
+
 export interface FeedSessionDeps {
   /** Number of the socket connection within the epoch. */
   readonly connection: number
@@ -24,6 +42,7 @@ export interface FeedSessionDeps {
   readonly log: Log
   readonly marketTime: MarketTime
   readonly coverage: CoverageLog
+  readonly silences: SilenceJudge
   readonly onReceived: (received: number, rejected: number) => void
   readonly onFirstTick: (stream: Stream) => void
   readonly reject: (connection: number, ordinal: number, reason: string) => void
@@ -46,6 +65,10 @@ export class FeedSession implements FrameSink {
   /** The frame at hand: its packets (undefined: not decoded), and whose they are (undefined: nobody's). */
   readonly #ticks: (KiteTick | undefined)[] = []
   readonly #streams: (Stream | undefined)[] = []
+  /** Those that were silent for long until this frame; nearly always none. */
+  readonly #heard: HeardStream[] = []
+  /** Market time. */
+  readonly #leastSilenceMs: number
   #frame: Uint8Array | undefined
   #rejected = 0
   /** The newest exchange second in it; undefined where no packet has one. */
@@ -56,6 +79,7 @@ export class FeedSession implements FrameSink {
     this.connection = deps.connection
     this.#faultLog = new FaultLog(deps.clock, deps.log)
     this.#stamped.connection = deps.connection
+    this.#leastSilenceMs = deps.silences.leastMs * deps.marketTime.speed
     this.lastDataElapsedMs = deps.clock.elapsedMs()
     this.lastDataMarketMs = deps.marketTime.now()
   }
@@ -70,7 +94,8 @@ export class FeedSession implements FrameSink {
     const { clock, marketTime } = this.#deps
     const elapsedMs = clock.elapsedMs()
     const believedMs = marketTime.at(elapsedMs)
-    const ticks = this.#attribute(elapsedMs)
+    const ticks = this.#attribute(elapsedMs, believedMs)
+    if (ticks > 0) this.#judgeSilence(believedMs)
     const marketMs = marketTime.at(elapsedMs)
     if (marketMs - believedMs > TICKER_MARKET_LEAP_MS) this.#deps.coverage.leap(believedMs)
     if (ticks > 0) {
@@ -94,8 +119,12 @@ export class FeedSession implements FrameSink {
     if (this.#frame !== undefined) this.#faultLog.onFault(fault, this.#frame)
   }
 
-  /** Finds whose each tick is and lets it move market time; returns how many are somebody's. */
-  #attribute(elapsedMs: number): number {
+  /**
+   * Finds whose each tick is and lets it move market time; returns how many are somebody's.
+   *
+   * @param believedMs market time before the frame
+   */
+  #attribute(elapsedMs: number, believedMs: number): number {
     const { coverage, marketTime } = this.#deps
     let known = 0
     for (let i = 0; i < this.#ticks.length; i++) {
@@ -109,12 +138,34 @@ export class FeedSession implements FrameSink {
       }
       this.#streams[i] = stream
       known++
+      const lastMs = stream.lastTickMarketMs ?? believedMs
+      const silentMs = sentAt(tick.exchangeTimeS, believedMs) - lastMs
+      if (silentMs >= this.#leastSilenceMs)
+        this.#heard.push({ stream, silentMs: this.#real(silentMs) })
       if (tick.exchangeTimeS !== undefined) {
         marketTime.observe(tick.token, tick.exchangeTimeS, elapsedMs)
         this.#newestSecond = Math.max(this.#newestSecond ?? 0, tick.exchangeTimeS)
       }
     }
     return known
+  }
+
+  /**
+   * How long it was silent is told by when its packets were sent: where we were held up ourselves they
+   * are read long after, all at once.
+   */
+  #judgeSilence(believedMs: number): void {
+    const { silences, slot } = this.#deps
+    const silentMs = sentAt(this.#newestSecond, believedMs) - this.lastDataMarketMs
+    if (silentMs >= this.#leastSilenceMs) silences.onSocketHeard(slot, this.#real(silentMs))
+    if (this.#heard.length === 0) return
+    silences.onStreamsHeard(slot, this.#heard)
+    this.#heard.length = 0
+  }
+
+  /** Market milliseconds in those of a clock. */
+  #real(marketMs: number): number {
+    return marketMs / this.#deps.marketTime.speed
   }
 
   /** Says in the log what these ticks are the first to show. */
@@ -166,6 +217,10 @@ export class FeedSession implements FrameSink {
  * a socket while we were held up was sent earlier than it is read. An old snapshot takes nothing back.
  */
 function knownUntilMs(knownMs: number, exchangeSecond: number | undefined, marketMs: number) {
-  const sentMs = exchangeSecond === undefined ? marketMs : exchangeSecond * 1000
-  return Math.max(knownMs, Math.min(sentMs, marketMs))
+  return Math.max(knownMs, sentAt(exchangeSecond, marketMs))
+}
+
+/** When what shows this exchange second was sent, market time; without one it counts as new. */
+function sentAt(exchangeSecond: number | undefined, marketMs: number): number {
+  return exchangeSecond === undefined ? marketMs : Math.min(exchangeSecond * 1000, marketMs)
 }

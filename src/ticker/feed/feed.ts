@@ -19,7 +19,7 @@ import {
 } from '../../limits.ts'
 import type { JournalWriter } from '../ports.ts'
 import { CoverageLog } from './coverage-log.ts'
-import { FeedSession } from './feed-session.ts'
+import { FeedSession, type SilenceJudge } from './feed-session.ts'
 import { IntakeGate, type IntakeLimits } from './intake-gate.ts'
 import type { MarketTime } from './market-time.ts'
 import { PartitionFeed, type PartitionFeedDeps } from './partition-feed.ts'
@@ -42,6 +42,7 @@ export interface FeedDeps {
   readonly journalLatency: LatencyHistogram
   /** Rejected packets by reason. */
   readonly rejections: (reason: string) => Count
+  readonly silences: SilenceJudge
   readonly onPause: (isPaused: boolean) => void
   readonly onFirstTick: (stream: Stream) => void
   readonly onGapOpened: (gap: OpenGap) => void
@@ -109,6 +110,7 @@ export class Feed {
       log: this.#deps.log.child({ account: slot.account, connection: slot.connection }),
       marketTime: this.#deps.marketTime,
       coverage: this.coverage,
+      silences: this.#deps.silences,
       onReceived: (received, rejected) => this.#onReceived(received, rejected),
       onFirstTick: this.#deps.onFirstTick,
       reject: (connection, ordinal, reason) => this.#reject(connection, ordinal, reason),

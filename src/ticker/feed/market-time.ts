@@ -16,6 +16,8 @@ export interface MarketTimeOptions {
 }
 
 export class MarketTime {
+  /** Market seconds in one second. */
+  readonly speed: number
   readonly #clock: Clock
   readonly #watermark: Watermark
   readonly #startMs: number
@@ -25,6 +27,7 @@ export class MarketTime {
   #newestElapsedMs = Number.NEGATIVE_INFINITY
 
   constructor({ clock, speed, startMs }: MarketTimeOptions) {
+    this.speed = speed
     this.#clock = clock
     this.#startMs = startMs
     this.#watermark = new Watermark(speed, startMs, clock.elapsedMs())

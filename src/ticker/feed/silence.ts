@@ -67,9 +67,12 @@ export class Silence {
   }
 
   isTooLong(nowMs: number, muteAfterMs: number): boolean {
-    const longestMs = Math.max(muteAfterMs, TICKER_MUTE_AFTER_MAX_MS)
-    const leastMs = Math.min(longestMs, muteAfterMs * 2 ** this.#strikes)
-    return this.silentMs(nowMs) >= leastMs && this.surprise(nowMs) >= TICKER_SILENCE_SURPRISE
+    return this.#isTooLong(this.silentMs(nowMs), muteAfterMs)
+  }
+
+  /** Whether a silence of so long was, which a tick ends that `second` has not been told of. */
+  wasTooLong(silentMs: number, nowMs: number, muteAfterMs: number): boolean {
+    return this.#isTooLong(Math.min(silentMs, this.silentMs(nowMs)), muteAfterMs)
   }
 
   /** It is asked for anew; what it sends at once is no proof of life. */
@@ -79,6 +82,12 @@ export class Silence {
     this.#secondsSinceStrike = 0
     this.#sinceMs = nowMs
     this.pace.believe()
+  }
+
+  #isTooLong(silentMs: number, muteAfterMs: number): boolean {
+    const longestMs = Math.max(muteAfterMs, TICKER_MUTE_AFTER_MAX_MS)
+    const leastMs = Math.min(longestMs, muteAfterMs * 2 ** this.#strikes)
+    return silentMs >= leastMs && this.pace.surprise(silentMs / 1000) >= TICKER_SILENCE_SURPRISE
   }
 
   #onTick(): void {

@@ -51,6 +51,8 @@ const EVENTS = {
   'data, old': { kind: 'data', generation: OLD },
   'silence, short': { ...silence, silentMs: 19_999 },
   'silence, long, before the first packet': { ...silence, silentMs: 20_000 },
+  'silence over, short': { ...silence, kind: 'silence_over', silentMs: 19_999 },
+  'silence over, long': { ...silence, kind: 'silence_over', silentMs: 20_000 },
   'stall, short': { kind: 'stall', silentMs: TICKER_STALL_MS - 1 },
   'stall, long': { kind: 'stall', silentMs: TICKER_STALL_MS },
   clock_step: { kind: 'clock_step' },

@@ -17,6 +17,11 @@ const SLOT = { account: 'main', connection: 1 }
 const CALL = option(26_000, 'CE')
 const PUT = option(26_000, 'PE')
 const MUTE_AFTER_MS = 10_000
+const NOT_JUDGED = {
+  leastMs: Number.POSITIVE_INFINITY,
+  onSocketHeard: () => undefined,
+  onStreamsHeard: () => undefined,
+}
 
 class FakeSocket implements BrokerSocket {
   readonly told: string[] = []
@@ -83,6 +88,7 @@ beforeEach(() => {
     log,
     marketTime: new MarketTime({ clock, speed: 1, startMs: START_MS }),
     journalLatency: new LatencyHistogram(),
+    silences: NOT_JUDGED,
     rejections: () => ({ value: 0 }),
     onPause: () => undefined,
     onFirstTick: () => undefined,
@@ -264,6 +270,23 @@ describe('a silent socket', () => {
     beat(socket)
     check()
     expect(gaps).toEqual(['mute'])
+  })
+
+  it('that ends before a check saw it is told as a gap, and the socket stays', async () => {
+    want(CALL.token)
+    const socket = await accept()
+    tick(socket)
+    check()
+    clock.advance(2 * MUTE_AFTER_MS)
+    const judged: number[] = []
+    const isUnlikely = (silentMs: number) => judged.push(silentMs) > 1
+    connection.onSilenceOver(MUTE_AFTER_MS - 1, isUnlikely)
+    connection.onSilenceOver(MUTE_AFTER_MS, isUnlikely)
+    expect([judged, gaps]).toEqual([[MUTE_AFTER_MS], []])
+    // No longer than data was due.
+    connection.onSilenceOver(9 * MUTE_AFTER_MS, isUnlikely)
+    expect([judged.at(-1), gaps]).toEqual([2 * MUTE_AFTER_MS, ['mute']])
+    expect([socket.isClosed, connection.state.kind]).toEqual([false, 'open'])
   })
 
   it('is no fault where its instruments are rarely heard of, however long it lasts', async () => {

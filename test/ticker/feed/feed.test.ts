@@ -19,6 +19,11 @@ const SLOT = { account: 'main', connection: 1 }
 const OTHER_SLOT = { account: 'main', connection: 2 }
 const CALL = option(26_000, 'CE')
 const PUT = option(26_000, 'PE')
+const NOT_JUDGED = {
+  leastMs: Number.POSITIVE_INFINITY,
+  onSocketHeard: () => undefined,
+  onStreamsHeard: () => undefined,
+}
 
 let clock: TestClock
 let journal: MemoryJournal
@@ -699,6 +704,7 @@ function start(instruments: readonly Instrument[], partitions = 1, intakeLimits?
     log,
     marketTime: new MarketTime({ clock, speed: 1, startMs: START_MS }),
     journalLatency: new LatencyHistogram(),
+    silences: NOT_JUDGED,
     rejections: (reason) => {
       const count = rejections.get(reason) ?? { value: 0 }
       rejections.set(reason, count)

@@ -52,6 +52,12 @@ export class TestClock implements Clock {
     this.#moveTo(endMs)
   }
 
+  /** Time passes and nothing runs: what became due meanwhile runs late, with the next `advance`, once. */
+  holdUp(ms: number): void {
+    this.#moveTo(this.#elapsed + ms)
+    for (const timer of this.#timers) timer.dueMs = Math.max(timer.dueMs, this.#elapsed)
+  }
+
   #add(timer: Timer): () => void {
     this.#timers.add(timer)
     return () => this.#timers.delete(timer)
