@@ -65,7 +65,11 @@ export async function runReplay(
   })
   releasers.push('replay', () => replay.stop())
   replay.ended.then(
-    () => process.stdout.write('Replay ended; Ctrl-C stops it.\n'),
+    () =>
+      process.stdout.write(
+        'Replay ended; Ctrl-C stops it. Nothing is known of what follows, so its clients are disconnected:\n' +
+          '  from here on each of their sockets has a gap of reason disconnect, which stays open.\n',
+      ),
     (error: Error) => fail(error),
   )
   const { port } = new URL(replay.url)
