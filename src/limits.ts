@@ -696,6 +696,19 @@ export const VERIFY_DIFFERENCES_SHOWN = 20
 /** The broker may be busy with others' requests: how long one instrument's candles are waited for. */
 export const VERIFY_CANDLES_TIMEOUT_MS = 60_000
 
+// Progress of what somebody waits for at a terminal
+
+/** What is over sooner shows none. */
+export const PROGRESS_FIRST_MS = 1_500
+/** How often a terminal's line is rewritten. */
+export const PROGRESS_REDRAW_MS = 200
+/** The least between two lines where it is no terminal: of a verification, and of a backfill. */
+export const VERIFY_PROGRESS_LINES_MS = 5_000
+export const BACKFILL_PROGRESS_LINES_MS = 10_000
+/** How often a backfill is looked at, and how long its final values are waited for when it is through. */
+export const BACKFILL_LOOK_PERIOD_MS = 1_000
+export const BACKFILL_FINALS_WAIT_MS = 60_000
+
 // Start and stop
 
 /** An orderly stop is given up after this. */

@@ -10,13 +10,15 @@ import { FolderJournal } from '../journal/folder-journal.ts'
 import { RemoteBatches } from '../journal/remote-batches.ts'
 import { systemClock } from '../kit/clock.ts'
 import { acquireFolderLock, FolderLockedError } from '../kit/folder-lock.ts'
+import { ProgressLine } from '../kit/progress-line.ts'
 import { Releasers } from '../kit/releasers.ts'
+import { VERIFY_PROGRESS_LINES_MS } from '../limits.ts'
 import { openStore, type StoreTarget } from '../postgres/connection.ts'
 import { openEmbedded } from '../postgres/embedded/open-embedded.ts'
 import { StoreFolder } from '../postgres/embedded/store-folder.ts'
 import { type BrokerVerdict, CompleteBars, compareWithBroker } from '../verify/against-broker.ts'
 import type { AskStore, JournalSource } from '../verify/ports.ts'
-import { sayBroker, sayVerdict } from '../verify/say-verdict.ts'
+import { sayBroker, sayBrokerProgress, sayProgress, sayVerdict } from '../verify/say-verdict.ts'
 import { askOverHttp } from '../verify/serve-store.ts'
 import { isFaultless, type Verdict, verify } from '../verify/verify.ts'
 import { VerifyError } from '../verify/verify-error.ts'
@@ -40,21 +42,30 @@ const COULD_NOT_LOOK = 3
 /** The exit code: 0 fine, 1 something is lost or unexplained, 3 it could not look. */
 export async function runVerify(config: Config, given: VerifyArguments): Promise<number> {
   const releasers = new Releasers()
+  const progress = progressOf(given)
   try {
-    return await look(config, given, releasers)
+    return await look(config, given, releasers, progress)
   } catch (error) {
+    progress.end()
     const why = error instanceof Error ? error.message : String(error)
     process.stderr.write(`Could not verify: ${why}\n`)
     return COULD_NOT_LOOK
   } finally {
+    progress.end()
     await releasers.release()
   }
 }
 
-async function look(config: Config, given: VerifyArguments, releasers: Releasers): Promise<number> {
+async function look(
+  config: Config,
+  given: VerifyArguments,
+  releasers: Releasers,
+  progress: ProgressLine,
+): Promise<number> {
   const log = roleLog(config, 'verify')
   releasers.push('log', () => log.close())
   const calendar = configuredCalendar(config, log)
+  progress.say('Verifying: asking the store')
   const ask = await storeOf(config, releasers)
   const bars = new CompleteBars()
   const verdict = await verify({
@@ -65,7 +76,9 @@ async function look(config: Config, given: VerifyArguments, releasers: Releasers
     riskFreeRate: config.riskFreeRate,
     date: given.date,
     ...(given.isAgainstBroker ? { onCompleteBar: (row) => bars.add(row) } : {}),
+    onProgress: (done) => progress.say(sayProgress(done)),
   })
+  progress.clear()
   if (!given.isJson) process.stdout.write(sayVerdict(verdict))
   const broker = given.isAgainstBroker
     ? await compareWithBroker({
@@ -76,15 +89,22 @@ async function look(config: Config, given: VerifyArguments, releasers: Releasers
         calendar,
         date: verdict.date,
         after: given.after,
-        onInstrument: (name, compared, differences) =>
-          process.stderr.write(`${name}: ${compared} bars, ${differences} differences\n`),
+        onProgress: (done) => progress.say(sayBrokerProgress(done)),
         clock: systemClock,
       })
     : undefined
+  progress.end()
   if (given.isJson) process.stdout.write(`${JSON.stringify(jsonOf(verdict, broker))}\n`)
   else if (broker !== undefined) process.stdout.write(sayBroker(broker))
   const isFine = isFaultless(verdict) && (broker?.counts.unexplained ?? 0) === 0
   return isFine ? FINE : NOT_AS_IT_MUST_BE
+}
+
+/** A program that reads the JSON is told nothing else, unless somebody looks on. */
+function progressOf({ isJson }: VerifyArguments): ProgressLine {
+  const isSilent = isJson && process.stderr.isTTY !== true
+  const target = isSilent ? { write: ignore } : process.stderr
+  return new ProgressLine(target, systemClock, VERIFY_PROGRESS_LINES_MS)
 }
 
 function jsonOf({ instruments, ...verdict }: Verdict, broker: BrokerVerdict | undefined) {
@@ -137,7 +157,7 @@ async function askEmbedded(dataDir: string, releasers: Releasers): Promise<AskSt
 }
 
 function ignore(): void {
-  // What the store says while it is opened is in its answers too.
+  // What the store says while it is opened is in its answers too; nobody reads a silent progress.
 }
 
 function askPostgres(target: StoreTarget, releasers: Releasers): AskStore {

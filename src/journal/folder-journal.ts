@@ -56,6 +56,12 @@ export class FolderJournal {
     return epochs.length === 0 ? undefined : Math.max(...epochs)
   }
 
+  /** Of all that is written by now. */
+  async bytes(partition: number): Promise<number> {
+    const { all } = await listSegments(this.#files, partitionFolder(this.#folder, partition))
+    return all.reduce((sum, segment) => sum + segment.bytes, 0)
+  }
+
   /**
    * The batches with records after `from`, in order, to the one with `to` or the end. Damage is passed
    * over and shows as a hole. Throws `JournalError` of code `unknown_version`.

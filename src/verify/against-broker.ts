@@ -47,6 +47,17 @@ export class CompleteBars {
   }
 }
 
+/** How far a comparison is. */
+export interface BrokerProgress {
+  /** Of the instrument that is through: where a run that is broken off can be taken up again. */
+  readonly tradingsymbol: string
+  /** Instruments. */
+  readonly done: number
+  readonly of: number
+  readonly bars: number
+  readonly differences: number
+}
+
 export interface BrokerInput {
   readonly tickerUrl: string
   readonly headers: Readonly<Record<string, string>>
@@ -56,8 +67,7 @@ export interface BrokerInput {
   readonly date: string
   /** Goes on behind this tradingsymbol, of a run that was broken off. */
   readonly after: string | undefined
-  /** Told of each instrument when it is done. */
-  readonly onInstrument: (tradingsymbol: string, bars: number, differences: number) => void
+  readonly onProgress: (progress: BrokerProgress) => void
   readonly clock: Clock
 }
 
@@ -65,20 +75,23 @@ export interface BrokerInput {
 export async function compareWithBroker(input: BrokerInput): Promise<BrokerVerdict> {
   const counts: Partial<Record<DifferenceClass, number>> = {}
   const unexplained: BrokerDifference[] = []
-  let instruments = 0
   let bars = 0
-  for (const [instrument, own] of chosen(input)) {
+  let differed = 0
+  const all = chosen(input)
+  for (const [index, [instrument, own]] of all.entries()) {
     const { compared, differences } = await compareOne(input, instrument, own)
-    instruments += 1
     bars += compared
+    differed += differences.length
     for (const found of differences) {
       counts[found.class] = (counts[found.class] ?? 0) + 1
       const isKept = found.class === 'unexplained' && unexplained.length < VERIFY_DIFFERENCES_KEPT
       if (isKept) unexplained.push(found)
     }
-    input.onInstrument(instrument.tradingsymbol, compared, differences.length)
+    const { tradingsymbol } = instrument
+    const done = index + 1
+    input.onProgress({ tradingsymbol, done, of: all.length, bars, differences: differed })
   }
-  return { instruments, bars, counts, unexplained }
+  return { instruments: all.length, bars, counts, unexplained }
 }
 
 /** In the order of their names, so that a run can be taken up again. */

@@ -10,6 +10,9 @@ import type { StoreRow } from './store-tables.ts'
 export interface InstrumentCoverage {
   readonly exchange: string
   readonly tradingsymbol: string
+  readonly symbol: string
+  /** Null of an underlying itself. */
+  readonly expiry: string | null
   /** Minutes of its session so far, on the date. */
   readonly session: number
   /** Of them those that the feed, the broker's candles or the knowledge of none cover. */
@@ -54,11 +57,41 @@ export function coverageReport(
     const session = { fromMs: hours.openMs, toMs: Math.min(hours.closeMs, floorToMinute(untilMs)) }
     const all = Math.max(0, (session.toMs - session.fromMs) / MINUTE_MS)
     const covered = coveredMinutes(stretches, session)
-    const { exchange, tradingsymbol } = instrument
-    return [
-      { exchange, tradingsymbol, session: all, covered, ...counts.of(key), missing: all - covered },
-    ]
+    const { exchange, tradingsymbol, symbol, expiry } = instrument
+    const names = { exchange, tradingsymbol, symbol, expiry }
+    return [{ ...names, session: all, covered, ...counts.of(key), missing: all - covered }]
   })
+}
+
+/** The instruments of one underlying and expiry together, in minutes of instruments. */
+export interface SeriesCoverage {
+  readonly symbol: string
+  readonly expiry: string | null
+  readonly instruments: number
+  /** The feed had the whole minute. */
+  readonly complete: number
+  /** It had a part of it, or the broker's history tells of it. */
+  readonly partial: number
+  /** Nothing is known. */
+  readonly none: number
+}
+
+/** By symbol and expiry, an underlying before its series. */
+export function coverageBySeries(coverage: readonly InstrumentCoverage[]): SeriesCoverage[] {
+  const bySeries = new Map<string, SeriesCoverage>()
+  for (const { symbol, expiry, covered, complete, missing } of coverage) {
+    const key = `${symbol} ${expiry ?? ''}`
+    const sums = bySeries.get(key)
+    // Rows are read after the coverage: minutes may have become complete since.
+    const partial = Math.max(0, covered - complete)
+    bySeries.set(key, {
+      ...{ symbol, expiry, instruments: (sums?.instruments ?? 0) + 1 },
+      complete: (sums?.complete ?? 0) + complete,
+      partial: (sums?.partial ?? 0) + partial,
+      none: (sums?.none ?? 0) + missing,
+    })
+  }
+  return [...bySeries].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, sums]) => sums)
 }
 
 function grouped(coverage: readonly StoreRow[]): Map<string, Span[]> {

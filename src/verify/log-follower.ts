@@ -47,6 +47,8 @@ export class LogFollower {
   readonly #wholeFromMs = new Map<number, number>()
   readonly missing: MissingRecords[] = []
   records = 0
+  /** Of the batches that were read. */
+  bytes = 0
 
   constructor(fold: ReferenceFold, sources: readonly JournalSource[]) {
     this.#fold = fold
@@ -64,11 +66,26 @@ export class LogFollower {
     return log?.at?.epoch === epoch && log.minuteMs === minuteMs ? log.ticksAhead : 0
   }
 
-  async to(positions: readonly SourcePosition[]): Promise<void> {
-    for (const position of positions) await this.#follow(position)
+  /** @param onBatch told of each batch that was read */
+  async to(
+    positions: readonly SourcePosition[],
+    onBatch: () => void = () => undefined,
+  ): Promise<void> {
+    for (const position of positions) await this.#follow(position, onBatch)
   }
 
-  async #follow(to: SourcePosition): Promise<void> {
+  /** How many bytes lead to the positions, or a little more; undefined where a journal does not tell. */
+  async bytesTo(positions: readonly SourcePosition[]): Promise<number | undefined> {
+    let sum = 0
+    for (const position of positions) {
+      const bytes = await this.#logOf(position)?.source.bytes?.(position.partition)
+      if (bytes === undefined) return undefined
+      sum += bytes
+    }
+    return sum
+  }
+
+  async #follow(to: SourcePosition, onBatch: () => void): Promise<void> {
     const log = this.#logOf(to)
     if (log === undefined || comparePositions(to, log.at ?? LOG_START) <= 0) return
     for await (const batch of log.source.read(to.partition, log.at ?? LOG_START, to)) {
@@ -78,6 +95,8 @@ export class LogFollower {
       )
         break
       this.#take(log, batch, to)
+      this.bytes += batch.header.byteLength
+      onBatch()
     }
     if (comparePositions(log.at ?? LOG_START, to) >= 0) return
     this.#miss(

@@ -23,6 +23,8 @@ export type StoreQuestion =
 export interface JournalSource {
   readonly producer: string
   readonly partitions: readonly number[]
+  /** How many bytes its batches have by now, where that can be told. */
+  bytes?(partition: number): Promise<number>
   /**
    * The batches that have records after `from`, in order, to the one with the record `to`, or to the
    * end of what there is. Bytes are the caller's until the next one.

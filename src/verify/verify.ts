@@ -49,7 +49,14 @@ export interface VerifyInput {
   readonly date: string | undefined
   /** Handed every stored bar that was complete. */
   readonly onCompleteBar?: (row: StoreRow) => void
+  readonly onProgress?: (progress: VerifyProgress) => void
 }
+
+export type VerifyProgress =
+  /** Bytes of the journals; how many there are undefined where one does not tell. */
+  | { readonly doing: 'fold'; readonly bytes: number; readonly ofBytes: number | undefined }
+  /** Minutes whose rows are compared. */
+  | { readonly doing: 'compare'; readonly minutes: number; readonly ofMinutes: number }
 
 export interface Verdict {
   readonly date: string
@@ -141,11 +148,11 @@ class Verification {
   async run(): Promise<Verdict> {
     const state = this.#state
     const ticksAhead = this.#follower.ticksAhead.bind(this.#follower)
-    await this.#follower.to(state.positions)
+    await this.#foldTo(state.positions)
     const books = sumBooks(state.ledger, ticksAhead)
     const faults = bookFaults(state.ledger, ticksAhead)
     this.#compareBooks()
-    for (const window of this.#windows()) await this.#compareWindow(window)
+    await this.#compareWindows([...this.#windows()])
     return {
       date: this.#date,
       feed: this.#input.feed,
@@ -164,6 +171,14 @@ class Verification {
       recordsFolded: this.#follower.records,
       instruments: state.instruments,
     }
+  }
+
+  async #foldTo(positions: StoreState['positions']): Promise<void> {
+    const follower = this.#follower
+    const ofBytes = await follower.bytesTo(positions)
+    await follower.to(positions, () => {
+      this.#input.onProgress?.({ doing: 'fold', bytes: follower.bytes, ofBytes })
+    })
   }
 
   /** The books counted anew from batch headers and records, and when what was streamed. */
@@ -194,6 +209,15 @@ class Verification {
     const lengthMs = VERIFY_WINDOW_MINUTES * MINUTE_MS
     for (let atMs = firstMs; atMs <= lastMs; atMs += lengthMs) {
       yield { fromMs: atMs, toMs: Math.min(atMs + lengthMs, toMs) }
+    }
+  }
+
+  async #compareWindows(windows: readonly Span[]): Promise<void> {
+    const ofMinutes = windows.length * VERIFY_WINDOW_MINUTES
+    for (const [done, window] of windows.entries()) {
+      const minutes = done * VERIFY_WINDOW_MINUTES
+      this.#input.onProgress?.({ doing: 'compare', minutes, ofMinutes })
+      await this.#compareWindow(window)
     }
   }
 

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { VERIFY_WINDOW_MINUTES } from '../../src/limits.ts'
 import { exchangeCalendar } from '../../src/market/calendar.ts'
 import type { Instrument } from '../../src/market/instrument.ts'
 import { createInstrumentStore } from '../../src/postgres/instrument-store.ts'
 import type { StoreQuestion } from '../../src/verify/ports.ts'
 import { sqlOf } from '../../src/verify/store-answers.ts'
-import { verify } from '../../src/verify/verify.ts'
+import { type VerifyProgress, verify } from '../../src/verify/verify.ts'
 import { candle, IngestUnderTest, minute, RATE } from '../backend/candles/ingest-under-test.ts'
 import { ALL, begins, clockAt, FUTURE, NIFTY, OPTIONS, packet } from '../backend/scenario.ts'
 import { describeStores } from '../postgres/stores.ts'
@@ -13,6 +14,7 @@ const DATE = '2026-11-20'
 const STREAMED = [NIFTY, FUTURE, ...OPTIONS.slice(0, 4)]
 const FILLED = OPTIONS[6] as Instrument
 const MINUTES = 6
+const BYTES_TOLD = 1_234_567
 
 await describeStores('a verification beside a backfill', (store) => {
   let test: IngestUnderTest
@@ -42,14 +44,30 @@ await describeStores('a verification beside a backfill', (store) => {
       const [row] = await test.rows<{ answer: string }>(sqlOf(question))
       return row?.answer ?? ''
     }
+    const told: VerifyProgress[] = []
     const verdict = await verify({
       ask,
-      journals: [{ producer: test.log.producer, partitions: [0], read: () => batches() }],
+      journals: [
+        {
+          ...{ producer: test.log.producer, partitions: [0] },
+          bytes: async () => BYTES_TOLD,
+          read: () => batches(),
+        },
+      ],
       feed: 'simulated',
       calendar: exchangeCalendar(),
       riskFreeRate: RATE,
       date: DATE,
+      onProgress: (progress) => told.push(progress),
     })
+    const whole = test.log.batches.reduce((sum, { bytes }) => sum + bytes.length, 0)
+    const folded = told.filter(({ doing }) => doing === 'fold')
+    expect(folded.at(-1)).toEqual({ doing: 'fold', bytes: whole, ofBytes: BYTES_TOLD })
+    const ofMinutes = VERIFY_WINDOW_MINUTES * written
+    const compared = Array.from({ length: written }, (_, n) => {
+      return { doing: 'compare', minutes: VERIFY_WINDOW_MINUTES * n, ofMinutes }
+    })
+    expect(told).toEqual([...folded, ...compared])
     expect(verdict.differenceCounts).toEqual({})
     expect(verdict.rowsGiven).toBe(written)
     expect(written).toBeGreaterThan(1)
