@@ -4,6 +4,7 @@
  */
 import type { Config } from '../config.ts'
 import type { AutoSubscriptions } from '../contract/api/auto-subscriptions.ts'
+import type { FlagState, FlagsAnswer } from '../contract/api/flags.ts'
 import { AUTO_NAMES_SHOWN } from '../limits.ts'
 import { isNobodyThere, Refusal, RunningBackend } from './running-backend.ts'
 
@@ -19,7 +20,9 @@ export async function runSubscribe(config: Config, isPlan: boolean): Promise<num
     const answer = isPlan
       ? await backend.ask<AutoSubscriptions>(path)
       : await backend.ask<AutoSubscriptions>(path, {})
-    process.stdout.write(`${sayPlan(answer).join('\n')}\n`)
+    const { flags } = await backend.ask<FlagsAnswer>('flags')
+    const lines = [...sayFlag(flags), ...sayPlan(answer)]
+    process.stdout.write(`${lines.join('\n')}\n`)
     return answer.errors.length === 0 && answer.problem === null ? DONE : REFUSED
   } catch (error) {
     if (error instanceof Refusal) return say(error.message, REFUSED)
@@ -28,14 +31,29 @@ export async function runSubscribe(config: Config, isPlan: boolean): Promise<num
   }
 }
 
+/** Whether the market is followed without being asked, and by what that is switched. One line. */
+export function sayFlag(flags: readonly FlagState[]): string[] {
+  const flag = flags.find(({ name }) => name === 'smart_subscription_enabled')
+  if (flag === undefined) return []
+  const { value, name } = flag
+  const acts = value ? 'The market is followed' : 'Nothing is changed without this command'
+  return [`${acts}: ${name} is ${value ? 'on' : 'off'}, ${originOf(flag)}`]
+}
+
+function originOf({ origin, stored, stored_at }: FlagState): string {
+  if (origin === 'default')
+    return 'by default (SMART_SUBSCRIPTION_ENABLED or PUT /flags changes it)'
+  if (origin === 'environment') return 'from the environment or its file (PUT /flags overrides it)'
+  if (origin === 'system_config')
+    return `from system_config since ${stored_at} (PUT /flags changes it)`
+  return `from the environment, as "${stored}" in system_config is neither true nor false`
+}
+
 /** The answer as lines for people. */
 export function sayPlan(answer: AutoSubscriptions): string[] {
-  const { enabled, dry_run, wanted, held, room_for_new, add, drop, unplaced, problem } = answer
-  const switched = enabled
-    ? 'follows the market'
-    : 'is switched off (smart_subscription_enabled: GET /flags says by what)'
+  const { dry_run, wanted, held, room_for_new, add, drop, unplaced, problem } = answer
   return [
-    `Wanted ${wanted}, held ${held}, room for ${room_for_new} more; it ${switched}`,
+    `Wanted ${wanted}, held ${held}, room for ${room_for_new} more`,
     ...answer.underlyings.map(({ symbol, state, spot, series }) => {
       if (state !== 'ok') return `  ${symbol}: ${WHY[state]}`
       const around = series.map(({ expiry, atm_strike }) => `${expiry} around ${atm_strike ?? '-'}`)

@@ -36,6 +36,7 @@ it('streams nothing while it is off, and shows per account what it would', async
   expect([enabled, held]).toEqual([false, 0])
   expect(plan.flatMap(({ added }) => added)).toHaveLength(WHOLE)
   const { code, stdout } = await running.command('subscribe', '--plan')
+  expect(stdout).toMatch(/smart_subscription_enabled is off, from the environment/)
   expect(stdout).toContain(`Would subscribe ${WHOLE}: `)
   expect(stdout).toMatch(/sim1\/1 of http/)
   expect(code).toBe(0)
