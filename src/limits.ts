@@ -707,7 +707,7 @@ export const VERIFY_PROGRESS_LINES_MS = 5_000
 export const BACKFILL_PROGRESS_LINES_MS = 10_000
 /** How often a backfill is looked at, and how long its final values are waited for when it is through. */
 export const BACKFILL_LOOK_PERIOD_MS = 1_000
-export const BACKFILL_FINALS_WAIT_MS = 60_000
+export const BACKFILL_FINALS_WAIT_MS = 30_000
 
 // Start and stop
 

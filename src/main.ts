@@ -2,12 +2,17 @@
 /**
  * The command line: reads the settings, starts the roles that were asked for, and stops them in order.
  */
-import { parseArgs } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
-import { type LoginArguments, runLogin } from './compose/login.ts'
+import {
+  type CommandLine,
+  type CommandName,
+  readCommandLine,
+  UsageError,
+} from './compose/command-line.ts'
+import { runLogin } from './compose/login.ts'
 import { version } from './compose/role-parts.ts'
 import { runBackend } from './compose/run-backend.ts'
-import { type BackfillArguments, runBackfill } from './compose/run-backfill.ts'
+import { readBackfill, runBackfill } from './compose/run-backfill.ts'
 import { runExchange } from './compose/run-exchange.ts'
 import { type ReplayArguments, runReplay } from './compose/run-replay.ts'
 import { runSubscribe } from './compose/run-subscribe.ts'
@@ -16,6 +21,7 @@ import { runVerify } from './compose/run-verify.ts'
 import { StartError } from './compose/start-error.ts'
 import { runUp } from './compose/up.ts'
 import { type Config, ConfigError, loadConfig, readSettingsFile } from './config.ts'
+import { systemClock } from './kit/clock.ts'
 import { Releasers } from './kit/releasers.ts'
 import { HEAP_GROWING_PERCENT, STOP_DEADLINE_MS, STORE_REBUILDS_MAX } from './limits.ts'
 import { isCivilDate } from './market/ist.ts'
@@ -35,13 +41,16 @@ Commands
              http://127.0.0.1:8085/kite/callback (port KITE_LOGIN_PORT). Exit codes: 3 denied,
              4 refused, 5 no answer, 6 too late, 7 port in use, 8 not stored
   subscribe  what is streamed around the money, brought up to date now by the running backend;
-             --plan: only what would change, per account. Exit codes: 1 refused, 3 no backend answers
+             --plan: only what would change, per account, and by what it is switched on or off.
+             Exit codes: 1 refused, 3 no backend answers
   backfill NAME   history of an underlying's series or of one contract, fetched by the running
-             backend: --expiry nearest | YYYY-MM-DD, --days 1 … 60 (1). Exit codes: 1 failed,
-             2 refused, 3 no backend answers
-  verify     whether the store is what the journal says: books, gaps, coverage, and every row of a
-             date folded a second time; works beside a running platform and on a stopped one.
-             Exit codes: 1 something is lost or unexplained, 3 it could not look
+             backend: --expiry nearest | YYYY-MM-DD, --days 1 … 60 (1). Says how far it is, waits some
+             seconds for IV, Greeks and metrics too, and ends with what was written and where to see
+             it; Ctrl-C leaves it to the backend. Exit codes: 1 failed, 2 refused, 3 no backend answers
+  verify     whether the store is what the journal says: every row of a date folded a second time,
+             books, gaps, coverage; works beside a running platform and on a stopped one. Says how
+             far it is, then the verdict, what is wrong, and last each instrument's coverage.
+             Exit codes: 1 something is lost or unexplained, 2 wrong command line, 3 it could not look
 
 Options
   --env-file FILE   settings from FILE instead of .env
@@ -56,109 +65,77 @@ Options
 Every setting is described in .env.example.
 `
 
-type Start = typeof runUp
+const WRONG_USAGE = 2
 
-const COMMANDS: Readonly<Record<string, Start>> = {
-  up: runUp,
-  exchange: runExchange,
-  ticker: runTicker,
-  backend: runBackend,
+type Start = typeof runUp
+type Run = (line: CommandLine, argv: readonly string[]) => Promise<number>
+
+const COMMANDS: Readonly<Record<CommandName, Run>> = {
+  up: (_, argv) => run(runUp, argv),
+  exchange: (_, argv) => run(runExchange, argv),
+  ticker: (_, argv) => run(runTicker, argv),
+  backend: (_, argv) => run(runBackend, argv),
+  replay,
+  login: logIn,
+  subscribe: async ({ switches }, argv) => runSubscribe(readConfig(argv), switches.has('plan')),
+  backfill,
+  verify: verifyStore,
 }
 
 async function main(argv: readonly string[]): Promise<number> {
-  const { values, positionals } = parseArgs({
-    args: [...argv],
-    allowPositionals: true,
-    options: {
-      'env-file': { type: 'string' },
-      paste: { type: 'boolean' },
-      date: { type: 'string' },
-      'against-broker': { type: 'boolean' },
-      after: { type: 'string' },
-      json: { type: 'boolean' },
-      from: { type: 'string' },
-      to: { type: 'string' },
-      speed: { type: 'string' },
-      port: { type: 'string' },
-      lead: { type: 'string' },
-      expiry: { type: 'string' },
-      days: { type: 'string' },
-      plan: { type: 'boolean' },
-      help: { type: 'boolean', short: 'h' },
-      version: { type: 'boolean', short: 'v' },
-    },
-  })
-  if (values.help) return say(HELP)
-  if (values.version) return say(`${version()}\n`)
-  const [command = 'up', ...rest] = positionals
-  const isPasted = values.paste === true
-  const { from, to, speed, port, lead } = values
-  const replay: ReplayArguments = { from, to, speed, port, lead }
-  const { expiry, days } = values
-  const isOfBackfill = expiry !== undefined || days !== undefined
-  const [name] = rest
-  if (command === 'backfill' && name !== undefined && rest.length === 1 && !isPasted) {
-    return backfill({ name, expiry, days }, argv)
-  }
-  if (command === 'subscribe' && rest.length === 0 && !isPasted && !isOfBackfill) {
-    return runSubscribe(readConfig(argv), values.plan === true)
-  }
-  const isReplay = Object.values(replay).some((value) => value !== undefined)
-  if (command === 'replay' && rest.length === 0 && !isPasted) {
-    const start: Start = (config, releasers, _, fail) => runReplay(config, replay, releasers, fail)
-    return run(start, argv)
-  }
-  const isOfVerify = VERIFY_OPTIONS.some((name) => values[name] !== undefined)
-  if (command === 'verify' && rest.length === 0 && !isPasted && !isReplay) {
-    return verifyStore(values, argv)
-  }
-  if (command === 'login' && rest.length <= 1) {
-    return logIn({ account: rest[0], isPasted }, argv)
-  }
-  const start = Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : undefined
-  const isOfAnother = isPasted || isReplay || isOfVerify || isOfBackfill || values.plan === true
-  if (isOfAnother || start === undefined || rest.length > 0) {
-    process.stderr.write(`Unknown command: ${positionals.join(' ')}\n\n${HELP}`)
-    return 2
-  }
+  const line = readCommandLine(argv)
+  if (line.switches.has('help')) return say(HELP)
+  if (line.switches.has('version')) return say(`${version()}\n`)
+  return COMMANDS[line.command](line, argv)
+}
+
+function replay({ texts }: CommandLine, argv: readonly string[]): Promise<number> {
+  const { from, to, speed, port, lead } = texts
+  const given: ReplayArguments = { from, to, speed, port, lead }
+  const start: Start = (config, releasers, _, fail) => runReplay(config, given, releasers, fail)
   return run(start, argv)
 }
 
-const VERIFY_OPTIONS = ['date', 'against-broker', 'after', 'json'] as const
-
-/** Wrong settings and a wrong date are 2 here: 1 is said of the data. */
+/** Wrong settings are 2 here: 1 is said of the data. */
 async function verifyStore(
-  values: {
-    readonly date?: string
-    readonly 'against-broker'?: boolean
-    readonly after?: string
-    readonly json?: boolean
-  },
+  { texts, switches }: CommandLine,
   argv: readonly string[],
 ): Promise<number> {
-  const { date, after, json = false, 'against-broker': isAgainstBroker = false } = values
+  const { date, after } = texts
+  const isAgainstBroker = switches.has('against-broker')
   if (date !== undefined && !isCivilDate(date)) {
-    process.stderr.write(`--date ${date} is no date; give YYYY-MM-DD\n`)
-    return 2
+    throw new UsageError(`--date ${date} is no date; give YYYY-MM-DD`)
+  }
+  if (after !== undefined && !isAgainstBroker) {
+    throw new UsageError('--after goes with --against-broker; add that, or leave it out')
   }
   try {
     const config = readConfig(argv)
-    return await runVerify(config, { date, after, isJson: json, isAgainstBroker })
+    return await runVerify(config, { date, after, isJson: switches.has('json'), isAgainstBroker })
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     process.stderr.write(`${error.message}\n`)
-    return 2
+    return WRONG_USAGE
   }
 }
 
 /** Runs to its end; the first Ctrl-C gives it up. */
-async function logIn(login: LoginArguments, argv: readonly string[]): Promise<number> {
-  return runLogin(readConfig(argv), login, stopSignal())
+async function logIn(
+  { operand: account, switches }: CommandLine,
+  argv: readonly string[],
+): Promise<number> {
+  return runLogin(readConfig(argv), { account, isPasted: switches.has('paste') }, stopSignal())
 }
 
 /** The same; the job itself goes on. */
-async function backfill(given: BackfillArguments, argv: readonly string[]): Promise<number> {
-  return runBackfill(readConfig(argv), given, stopSignal())
+async function backfill(
+  { operand: name = '', texts }: CommandLine,
+  argv: readonly string[],
+): Promise<number> {
+  const asked = readBackfill({ name, expiry: texts.expiry, days: texts.days })
+  const { stdout, stderr } = process
+  const terminal = { stdout, stderr, clock: systemClock, signal: stopSignal() }
+  return runBackfill(readConfig(argv), asked, terminal)
 }
 
 function stopSignal(): AbortSignal {
@@ -239,8 +216,7 @@ function say(text: string): number {
 function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const isForeseen = error instanceof ConfigError || error instanceof StartError || 'code' in error
-  const isParseError = 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')
-  if (isParseError) return `${error.message}\n\n${HELP}`
+  if (error instanceof UsageError) return `${error.message}\nfostream --help says what there is.`
   return isForeseen ? error.message : (error.stack ?? error.message)
 }
 
@@ -248,6 +224,6 @@ main(process.argv.slice(2)).then(
   (code) => process.exit(code),
   (error) => {
     process.stderr.write(`${explain(error)}\n`)
-    process.exit(1)
+    process.exit(error instanceof UsageError ? WRONG_USAGE : 1)
   },
 )

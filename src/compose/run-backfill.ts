@@ -1,23 +1,50 @@
 /**
  * `fostream backfill NAME`: history on demand from a terminal. The running backend fetches it; this
- * asks for the job, follows it and says what became of it. Stopped, the job goes on.
+ * asks for the job, follows it until what rests on it is computed too, and says what became of it.
+ * Stopped, the job goes on.
  */
 import type { Config } from '../config.ts'
 import type { Backfill, Backfills } from '../contract/api/backfills.ts'
 import type { Expiries } from '../contract/api/expiries.ts'
-import { systemClock } from '../kit/clock.ts'
+import type { Clock } from '../kit/clock.ts'
 import { pause } from '../kit/pause.ts'
-import { BACKFILL_DAYS_MAX, BACKFILL_JOBS_SHOWN } from '../limits.ts'
-import { addDays, formatIst, istDate } from '../market/ist.ts'
+import { ProgressLine, type ProgressTarget } from '../kit/progress-line.ts'
+import {
+  API_REQUEST_TIMEOUT_MS,
+  BACKFILL_DAYS_MAX,
+  BACKFILL_FINALS_WAIT_MS,
+  BACKFILL_JOBS_SHOWN,
+  BACKFILL_LOOK_PERIOD_MS,
+  BACKFILL_PROGRESS_LINES_MS,
+} from '../limits.ts'
+import { addDays, formatIst, isCivilDate, istDate, MINUTE_MS } from '../market/ist.ts'
+import { askOverHttp } from '../verify/serve-store.ts'
+import { askPositions } from '../verify/store-answers.ts'
+import { UsageError } from './command-line.ts'
 import { isNobodyThere, Refusal, RunningBackend } from './running-backend.ts'
 
-export interface BackfillArguments {
+/** As the command line has them. */
+interface BackfillArguments {
+  readonly name: string
+  readonly expiry: string | undefined
+  readonly days: string | undefined
+}
+
+export interface AskedBackfill {
   /** An underlying, or a contract's tradingsymbol. */
   readonly name: string
   /** `nearest`, or `YYYY-MM-DD`; of an underlying, where undefined the nearest. */
   readonly expiry: string | undefined
   /** Calendar days up to now, today included. */
-  readonly days: string | undefined
+  readonly days: number
+}
+
+/** Where it is run: what is said, and what ends it. */
+export interface Terminal {
+  readonly stdout: { write(text: string): unknown }
+  readonly stderr: ProgressTarget
+  readonly clock: Clock
+  readonly signal: AbortSignal
 }
 
 const DONE = 0
@@ -26,85 +53,196 @@ const WRONG = 2
 const NOBODY_THERE = 3
 const STOPPED = 130
 
-const LOOK_PERIOD_MS = 1_000
+/** Throws UsageError. */
+export function readBackfill({ name, expiry, days = '1' }: BackfillArguments): AskedBackfill {
+  const count = Number(days)
+  if (!Number.isInteger(count) || count < 1 || count > BACKFILL_DAYS_MAX) {
+    throw new UsageError(`--days ${days}: give a whole number from 1 to ${BACKFILL_DAYS_MAX}`)
+  }
+  if (expiry !== undefined && expiry !== 'nearest' && !isCivilDate(expiry)) {
+    throw new UsageError(`--expiry ${expiry} is no date; give YYYY-MM-DD or nearest`)
+  }
+  return { name, expiry, days: count }
+}
 
 /** The exit code. */
 export async function runBackfill(
   config: Config,
-  given: BackfillArguments,
-  signal: AbortSignal,
+  asked: AskedBackfill,
+  terminal: Terminal,
 ): Promise<number> {
-  const days = given.days === undefined ? 1 : Number(given.days)
-  if (!Number.isInteger(days) || days < 1 || days > BACKFILL_DAYS_MAX) {
-    return say(`--days ${given.days}: give a whole number from 1 to ${BACKFILL_DAYS_MAX}`, WRONG)
-  }
   const backend = new RunningBackend(config)
+  const progress = new ProgressLine(terminal.stderr, terminal.clock, BACKFILL_PROGRESS_LINES_MS)
+  const end = (text: string, code: number) => {
+    progress.end()
+    terminal.stderr.write(`${text}\n`)
+    return code
+  }
+  let job: Backfill | undefined
   try {
-    const target = await targetOf(backend, given)
-    const nowMs = systemClock.nowMs()
-    const fromDate = addDays(istDate(nowMs), 1 - days)
-    const span = { from: `${fromDate}T00:00:00+05:30`, to: formatIst(nowMs) }
-    const job = await backend.ask<Backfill>('backfills', { ...target, ...span })
-    return await follow(backend, job, signal)
+    job = await begin(backend, asked, terminal)
+    return await follow({ backend, terminal, progress, end }, job)
   } catch (error) {
-    if (error instanceof Refusal) return say(error.message, WRONG)
+    if (error instanceof Refusal) return end(sayRefusal(error), WRONG)
     if (!isNobodyThere(error)) throw error
-    return say(`No backend answers at ${backend.url}; start fostream first.`, NOBODY_THERE)
+    if (job === undefined) return end(sayNobody(backend), NOBODY_THERE)
+    return end(`The backend at ${backend.url} answers no more; ${sayGoesOn(job)}`, NOBODY_THERE)
+  } finally {
+    progress.end()
   }
 }
 
-/** A series of an underlying, else a contract. */
-async function targetOf(backend: RunningBackend, { name, expiry }: BackfillArguments) {
+async function begin(backend: RunningBackend, asked: AskedBackfill, { clock, stdout }: Terminal) {
+  const nowMs = clock.nowMs()
+  const from = `${addDays(istDate(nowMs), 1 - asked.days)}T00:00:00+05:30`
+  const job = await request(backend, asked, { from, to: formatIst(nowMs) })
+  stdout.write(`${sayWhat(job)}: ${sayExtent(job)}, ${inTime(job.eta_ms)}\n`)
+  return job
+}
+
+/** A series of an underlying, else one instrument: a contract, or an index without options. */
+async function request(
+  backend: RunningBackend,
+  { name, expiry }: AskedBackfill,
+  span: { readonly from: string; readonly to: string },
+): Promise<Backfill> {
+  const underlying = await findUnderlying(backend, name)
+  if (!(underlying instanceof Refusal)) {
+    const { symbol, nearest } = underlying
+    const wanted = expiry === undefined || expiry === 'nearest' ? nearest : expiry
+    if (wanted !== undefined) return backend.ask('backfills', { symbol, expiry: wanted, ...span })
+  } else if (expiry !== undefined) throw underlying
+  try {
+    return await backend.ask<Backfill>('backfills', { tradingsymbol: name, ...span })
+  } catch (error) {
+    const isUnknown = error instanceof Refusal && error.code === 'unknown_instrument'
+    // What the underlyings are called helps more than that no contract is called so.
+    throw isUnknown && underlying instanceof Refusal ? underlying : error
+  }
+}
+
+/** The refusal where no underlying is called so. */
+async function findUnderlying(backend: RunningBackend, name: string) {
   try {
     const { symbol, expiries } = await backend.ask<Expiries>(
       `fo/expiries?symbol=${encodeURIComponent(name)}`,
     )
-    const nearest = expiries[0]?.expiry
-    const wanted = expiry === undefined || expiry === 'nearest' ? nearest : expiry
-    return { symbol, ...(wanted === undefined ? {} : { expiry: wanted }) }
+    return { symbol, nearest: expiries[0]?.expiry }
   } catch (error) {
-    const isContract = error instanceof Refusal && error.code === 'unknown_symbol'
-    if (!isContract || expiry !== undefined) throw error
-    return { tradingsymbol: name }
+    if (error instanceof Refusal && error.code === 'unknown_symbol') return error
+    throw error
   }
 }
 
-async function follow(
-  backend: RunningBackend,
-  job: Backfill,
-  signal: AbortSignal,
-): Promise<number> {
-  const what = job.tradingsymbol ?? `${job.symbol} ${job.expiry}`
-  process.stdout.write(`${what}: ${job.instruments} instruments, ${inTime(job.eta_ms)}\n`)
+// ---------------------------------------------------------------- what becomes of it
+
+interface Following {
+  readonly backend: RunningBackend
+  readonly terminal: Terminal
+  readonly progress: ProgressLine
+  readonly end: (text: string, code: number) => number
+}
+
+async function follow(following: Following, job: Backfill): Promise<number> {
+  const { terminal, progress, end } = following
   let latest = job
-  let told = ''
   while (latest.status === 'queued' || latest.status === 'running') {
-    await pause(systemClock, LOOK_PERIOD_MS, signal)
-    if (signal.aborted) return say(`${job.id} goes on; see GET /backfills`, STOPPED)
-    const { backfills, queue } = await backend.ask<Backfills>(
-      `backfills?kind=on_demand&limit=${BACKFILL_JOBS_SHOWN}`,
-    )
-    latest = backfills.find(({ id }) => id === job.id) ?? latest
-    const { instruments_done, instruments, rows, eta_ms } = latest
-    const waits = queue.waits_for === null ? inTime(eta_ms) : `waits: ${queue.waits_for}`
-    const line = `${instruments_done} of ${instruments} instruments, ${rows} minutes, ${waits}\n`
-    if (line !== told) process.stdout.write(line)
-    told = line
+    await pause(terminal.clock, BACKFILL_LOOK_PERIOD_MS, terminal.signal)
+    if (terminal.signal.aborted) return end(sayGoesOn(job), STOPPED)
+    latest = await look(following, latest)
   }
-  const { status, rows, instruments_failed, error } = latest
-  if (status === 'done') {
-    const lacking = instruments_failed === 0 ? '' : `, ${instruments_failed} could not be had`
-    process.stdout.write(`Done: ${rows} minutes written${lacking}\n`)
-    return DONE
+  const { status, error } = latest
+  if (status !== 'done') return end(`${status}: ${error ?? 'no reason was given'}`, FAILED)
+  const finals = await sayFinals(following, latest)
+  progress.end()
+  terminal.stdout.write(`${sayDone(latest)}\n${finals}\n${sayWhere(following.backend, latest)}\n`)
+  return DONE
+}
+
+async function look({ backend, progress }: Following, last: Backfill): Promise<Backfill> {
+  const { backfills, queue } = await backend.ask<Backfills>(
+    `backfills?kind=on_demand&limit=${BACKFILL_JOBS_SHOWN}`,
+  )
+  const job = backfills.find(({ id }) => id === last.id) ?? last
+  const { instruments_done, instruments, rows, eta_ms, status } = job
+  const waits = queue.waits_for === null ? inTime(eta_ms) : `waits: ${queue.waits_for}`
+  if (status !== 'queued' && status !== 'running') return job
+  const far = `${instruments_done} of ${instruments} instruments, ${rows} minutes written, ${waits}`
+  progress.say(`${sayWhat(job)}: ${far}`, `${status} ${queue.waits_for ?? ''}`)
+  return job
+}
+
+/** What is computed of the minutes once they are there, waited for a while. */
+async function sayFinals(following: Following, job: Backfill): Promise<string> {
+  const { terminal, progress } = following
+  const { clock, signal } = terminal
+  const untilMs = clock.elapsedMs() + BACKFILL_FINALS_WAIT_MS
+  try {
+    for (;;) {
+      const dueMs = await firstDue(following, job)
+      if (dueMs === undefined) return 'IV, Greeks and metrics that rest on them are computed.'
+      const far = `IV, Greeks and metrics of minutes from ${formatIst(dueMs)} on are being computed`
+      if (signal.aborted || clock.elapsedMs() >= untilMs) return `${far}; that goes on by itself.`
+      progress.say(`${sayWhat(job)}: ${far}`, 'finals')
+      await pause(clock, BACKFILL_LOOK_PERIOD_MS, signal)
+    }
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    return `IV, Greeks and metrics that rest on them follow; how far they are is not told: ${why}`
   }
-  return say(`${status}: ${error ?? 'no reason was given'}`, FAILED)
+}
+
+/** The first of its minutes whose final values are still to be written, epoch ms. */
+async function firstDue({ backend }: Following, job: Backfill): Promise<number | undefined> {
+  const ask = askOverHttp(backend.url, backend.headers, API_REQUEST_TIMEOUT_MS)
+  const { dueFrom } = await askPositions(ask)
+  const dueMs = job.symbol === null ? undefined : dueFrom.get(job.symbol)
+  // What the feed makes due now is not of the job.
+  return dueMs !== undefined && dueMs < Date.parse(job.to) ? dueMs : undefined
+}
+
+// ---------------------------------------------------------------- words
+
+function sayWhat({ tradingsymbol, symbol, expiry }: Backfill): string {
+  return tradingsymbol ?? `${symbol} ${expiry}`
+}
+
+function sayExtent({ instruments, from, to }: Backfill): string {
+  return `${instruments} ${instruments === 1 ? 'instrument' : 'instruments'} from ${from} to ${to}`
+}
+
+function sayDone(job: Backfill): string {
+  const { rows, instruments_failed } = job
+  const nothing = rows === 0 && instruments_failed === 0 ? ', since none was missing' : ''
+  const lacking = instruments_failed === 0 ? '' : `; ${instruments_failed} could not be had`
+  return `Done: ${rows} minutes written${nothing}, ${sayWhat(job)}, ${sayExtent(job)}${lacking}.`
+}
+
+/** How to look at it. */
+function sayWhere({ url }: RunningBackend, { tradingsymbol, symbol, expiry, from }: Backfill) {
+  const names =
+    tradingsymbol === null
+      ? `fo/expiry-metrics?symbol=${symbol}&expiry=${expiry}`
+      : `bars?tradingsymbol=${encodeURIComponent(tradingsymbol)}`
+  return `Look: curl '${url}/${names}&timeframe=15m&from=${from.slice(0, DATE_LENGTH)}', or the page ${url}/`
+}
+
+const DATE_LENGTH = 'YYYY-MM-DD'.length
+
+function sayGoesOn({ id }: Backfill): string {
+  return `the job ${id} goes on while the backend runs; GET /backfills says how far it is.`
+}
+
+function sayNobody({ url }: RunningBackend): string {
+  return `No backend answers at ${url}; start fostream first.`
+}
+
+function sayRefusal({ message, known }: Refusal): string {
+  return known.length === 0 ? message : `${message} There are ${known.join(', ')}.`
 }
 
 function inTime(etaMs: number | null): string {
-  return etaMs === null ? 'not known how long' : `about ${Math.ceil(etaMs / 1_000)} s to go`
-}
-
-function say(text: string, code: number): number {
-  process.stderr.write(`${text}\n`)
-  return code
+  if (etaMs === null) return 'not known how long'
+  const minutes = Math.ceil(etaMs / MINUTE_MS)
+  return minutes > 2 ? `about ${minutes} min to go` : `about ${Math.ceil(etaMs / 1_000)} s to go`
 }

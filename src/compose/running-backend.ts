@@ -6,22 +6,27 @@ import { API_REQUEST_TIMEOUT_MS } from '../limits.ts'
 /** What the backend refuses, in its words. */
 export class Refusal extends Error {
   readonly code: string
+  /** What there is instead of what was asked for, where it says so. */
+  readonly known: readonly string[]
 
   constructor({ error }: ErrorBody) {
     super(error.message)
     this.code = error.code
+    const known = error.details?.['known']
+    this.known = Array.isArray(known) ? known.map(String) : []
   }
 }
 
 export class RunningBackend {
   readonly url: string
-  readonly #headers: Readonly<Record<string, string>>
+  /** Of every request. */
+  readonly headers: Readonly<Record<string, string>>
 
   constructor({ bindHost, backend }: Config) {
     const host = bindHost.includes(':') ? `[${bindHost}]` : bindHost
     this.url = `http://${host}:${backend.port}`
     const key = backend.tickerApiKey
-    this.#headers = key === undefined ? {} : { 'x-api-key': key }
+    this.headers = key === undefined ? {} : { 'x-api-key': key }
   }
 
   /** Rejects with `Refusal`, or as `fetch` does where nobody answers. */
@@ -29,7 +34,7 @@ export class RunningBackend {
     const response = await fetch(`${this.url}/${path}`, {
       method: body === undefined ? 'GET' : 'POST',
       headers: {
-        ...this.#headers,
+        ...this.headers,
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),

@@ -80,7 +80,8 @@ export class ProgressLine {
 
   /** Within one line of the terminal: what is longer would wrap and could not be rewritten. */
   #inPlace(): string {
-    const columns = this.#target.columns ?? COLUMNS_DEFAULT
+    // A terminal that does not know says 0.
+    const columns = this.#target.columns || COLUMNS_DEFAULT
     return `${TO_LINE_START}${this.#text.slice(0, columns - 1)}${CLEAR_TO_LINE_END}`
   }
 }

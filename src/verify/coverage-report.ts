@@ -50,7 +50,7 @@ export function coverageReport(
   const byKey = new Map(
     instruments.map((one) => [instrumentKey(one.exchange, one.tradingsymbol), one]),
   )
-  return [...grouped(coverage)].flatMap(([key, stretches]) => {
+  const report = [...grouped(coverage)].flatMap(([key, stretches]) => {
     const instrument = byKey.get(key)
     const hours = instrument && hoursOn(calendar, instrument, date)
     if (instrument === undefined || hours === undefined) return []
@@ -61,6 +61,17 @@ export function coverageReport(
     const names = { exchange, tradingsymbol, symbol, expiry }
     return [{ ...names, session: all, covered, ...counts.of(key), missing: all - covered }]
   })
+  return report.sort(bySeriesAndName)
+}
+
+function bySeriesAndName(a: InstrumentCoverage, b: InstrumentCoverage): number {
+  const place = (one: InstrumentCoverage) => `${seriesOf(one)} ${one.tradingsymbol}`
+  return place(a) < place(b) ? -1 : 1
+}
+
+/** An underlying sorts before its series. */
+function seriesOf({ symbol, expiry }: Pick<InstrumentCoverage, 'symbol' | 'expiry'>): string {
+  return `${symbol} ${expiry ?? ''}`
 }
 
 /** The instruments of one underlying and expiry together, in minutes of instruments. */
@@ -76,11 +87,11 @@ export interface SeriesCoverage {
   readonly none: number
 }
 
-/** By symbol and expiry, an underlying before its series. */
+/** By symbol and expiry. */
 export function coverageBySeries(coverage: readonly InstrumentCoverage[]): SeriesCoverage[] {
   const bySeries = new Map<string, SeriesCoverage>()
   for (const { symbol, expiry, covered, complete, missing } of coverage) {
-    const key = `${symbol} ${expiry ?? ''}`
+    const key = seriesOf({ symbol, expiry })
     const sums = bySeries.get(key)
     // Rows are read after the coverage: minutes may have become complete since.
     const partial = Math.max(0, covered - complete)

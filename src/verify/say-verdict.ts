@@ -21,8 +21,7 @@ export function sayVerdict(verdict: Verdict): string {
       ...books.map(sayBook),
     ],
     gapLines(verdict),
-    seriesLines(coverage),
-    instrumentLines(coverage),
+    ...(coverage.length === 0 ? [] : [seriesLines(coverage), instrumentLines(coverage)]),
     [`${date}: ${comesTo(verdict)}`],
   ]
   return said(parts)

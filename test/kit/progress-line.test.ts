@@ -75,6 +75,14 @@ describe('on a terminal a line of progress', () => {
   })
 })
 
+it('on a terminal that does not know its width is shown whole', () => {
+  const { clock, written, line } = begun(true, 0)
+  clock.advance(PROGRESS_FIRST_MS)
+  line.say('1 of 3')
+  expect(written).toEqual(['\r1 of 3\x1b[K'])
+  line.end()
+})
+
 describe('elsewhere a line of progress', () => {
   it('is a line of its own now and then, and none is said twice', () => {
     const { clock, written, line } = begun(false)

@@ -86,8 +86,10 @@ describe('history on the running platform', () => {
       '--days',
       '1',
     )
-    expect(`${stderr}${code}`).toBe('0')
+    expect(code, stderr).toBe(0)
     expect(stdout).toMatch(/Done: \d+ minutes written/)
+    const shown = /Look: curl '([^']+)'/.exec(stdout)?.[1] ?? expect.fail(stdout)
+    expect((await get<Bars>(shown)).bars.length).toBeGreaterThan(0)
     const { backfills: jobs } = await backfills('&kind=on_demand')
     expect(jobs).toMatchObject([
       { tradingsymbol: second.tradingsymbol, status: 'done', instruments_done: 1 },

@@ -83,6 +83,7 @@ describe.each(STORES)('verify with $name', ({ database }) => {
     const { code, stdout } = await running.command('verify')
     await changed('high', '- 0.05')
     expect(code).toBe(1)
+    expect(stdout.split('\n')[0]).toContain('NOT AS IT MUST BE: ')
     const bar = `fo_option_strike_bars ${row?.name} `
     const line = stdout.split('\n').find((text) => text.includes(bar))
     expect(line).toMatch(
@@ -158,8 +159,7 @@ describe('verify', () => {
       await first.start()
       expect(await first.stop()).toBe(0)
       const { code, stderr } = await first.command('verify')
-      expect(stderr).toBe('')
-      expect(code).toBe(0)
+      expect(code, stderr).toBe(0)
     } finally {
       await first.dispose()
     }
@@ -169,6 +169,12 @@ describe('verify', () => {
     const wrong = await idle.command('verify', '--date', '2026-02-30')
     expect(wrong).toMatchObject({ code: 2, stdout: '' })
     expect(wrong.stderr).toContain('2026-02-30 is no date')
-    expect((await idle.command('ticker', '--against-broker')).code).toBe(2)
+    const elsewhere = await idle.command('ticker', '--against-broker')
+    expect(elsewhere).toMatchObject({ code: 2, stdout: '' })
+    expect(elsewhere.stderr).toContain('--against-broker is an option of verify, not of ticker')
+    const misspelt = await idle.command('verify', '--broker')
+    expect(misspelt).toMatchObject({ code: 2, stdout: '' })
+    const alone = await idle.command('verify', '--after', 'NIFTY 50')
+    expect(alone).toMatchObject({ code: 2, stdout: '' })
   })
 })
