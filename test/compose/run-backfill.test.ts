@@ -28,7 +28,7 @@ const QUEUE: BackfillQueue = {
 /** What each look at the jobs is answered with, and what is due at each look after them. */
 interface Script {
   readonly looks?: readonly (Partial<Backfill> & { readonly waits_for?: string })[]
-  /** The first minute whose final values are owed. */
+  /** The first minute whose final values are owed; `not told` where that is refused. */
   readonly due?: readonly (string | undefined)[]
 }
 
@@ -55,6 +55,7 @@ async function backend({ looks = [], due = [] }: Script): Promise<number> {
     }
     if (path === '/verify/positions') {
       const minute = left.due.shift()
+      if (minute === 'not told') return undefined
       const owed = minute === undefined ? [] : [['NIFTY50', Date.parse(minute)]]
       return { feed: 'simulated', positions: [], marketTime: NOW_MS, due: owed }
     }
@@ -150,6 +151,13 @@ describe('fostream backfill', () => {
     expect(stdout).toContain(
       'from 2026-11-18T10:00:00+05:30 on are being computed; that goes on by',
     )
+    expect(code).toBe(0)
+  })
+
+  it('is done also where nobody tells what is computed', async () => {
+    const { code, stdout } = await run({ looks: [ALL_DONE], due: ['not told'] })
+    expect(stdout).toContain('Done: 32250 minutes written')
+    expect(stdout).toMatch(/how far they are is not told: .* status 404/)
     expect(code).toBe(0)
   })
 

@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import type { InstrumentCoverage } from '../../src/verify/coverage-report.ts'
-import { sayBroker, sayProgress, sayVerdict } from '../../src/verify/say-verdict.ts'
+import {
+  sayBroker,
+  sayBrokerProgress,
+  sayProgress,
+  sayVerdict,
+} from '../../src/verify/say-verdict.ts'
 import type { Verdict } from '../../src/verify/verify.ts'
 
 const EXPIRY = '2026-11-24'
@@ -119,6 +124,13 @@ describe('the progress of a verification', () => {
   it('never tells more than there is, while the journal grows', () => {
     const more = { doing: 'fold', bytes: 4_000_000, ofBytes: 3_000_000 } as const
     expect(sayProgress(more)).toBe('Verifying: folding the journal, 4.0 of 4.0 MB')
+  })
+
+  it('tells instruments against the broker, and behind which one it can be taken up again', () => {
+    const counts = { done: 2, of: 390, bars: 700, differences: 3 }
+    expect(sayBrokerProgress({ tradingsymbol: 'NIFTY 50', ...counts })).toBe(
+      'Against the broker: 2 of 390 instruments, 700 bars, 3 differences; last NIFTY 50',
+    )
   })
 
   it('tells minutes of rows', () => {
