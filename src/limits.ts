@@ -544,6 +544,8 @@ export const STORE_RETRY_MAX_MS = 5_000
 export const PREVIOUS_CLOSE_DAYS = 10
 /** How often it is looked whose rows lack it, with at most one day candle asked for a time. */
 export const PREVIOUS_OI_LOOK_MS = 500
+/** After a look that found nothing to do: it takes some milliseconds over thousands of contracts. */
+export const PREVIOUS_OI_IDLE_MS = 5_000
 /** Contracts of which one statement brings a day's rows up to it. */
 export const PREVIOUS_OI_INSTRUMENTS = 4
 

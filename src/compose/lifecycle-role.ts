@@ -44,7 +44,7 @@ export function openShared(
   const flags = new LiveFlags({ environment: config.flags, store: settings, clock, log })
   releasers.push('flags', () => flags.stop())
   const metrics = new Metrics({ processDefaults: true })
-  return { flags, accesses, tickers: new TickerClient(accesses), metrics }
+  return { flags, accesses, tickers: new TickerClient(accesses, clock), metrics }
 }
 
 export interface ListenerParts {

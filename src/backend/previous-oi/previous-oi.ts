@@ -11,6 +11,7 @@ import {
   BACKFILL_RETRY_FIRST_MS,
   BACKFILL_RETRY_MAX_MS,
   BACKFILL_TURN_TIMEOUT_MS,
+  PREVIOUS_OI_IDLE_MS,
   PREVIOUS_OI_INSTRUMENTS,
   PREVIOUS_OI_LOOK_MS,
 } from '../../limits.ts'
@@ -67,6 +68,8 @@ export class PreviousOiKeeper {
   #asking: Promise<void> | undefined
   #failures = 0
   #restUntilMs = 0
+  /** Nothing was to be done at the last look. */
+  #idleUntilMs = 0
 
   constructor(parts: PreviousOiParts) {
     this.#parts = parts
@@ -84,7 +87,8 @@ export class PreviousOiKeeper {
   }
 
   #look(): void {
-    const { clock, calendar, isAsking } = this.#parts
+    const { clock, calendar } = this.#parts
+    if (clock.elapsedMs() < this.#idleUntilMs) return
     const wanted: Wanted[] = []
     for (const { instruments, marketTimeMs } of this.#parts.books()) {
       if (marketTimeMs === null) continue
@@ -92,6 +96,13 @@ export class PreviousOiKeeper {
       this.#write(look)
       wanted.push(...look.wanted)
     }
+    this.#askNext(wanted)
+    const isIdle = this.#writing === undefined && this.#asking === undefined
+    if (isIdle) this.#idleUntilMs = clock.elapsedMs() + PREVIOUS_OI_IDLE_MS
+  }
+
+  #askNext(wanted: readonly Wanted[]): void {
+    const { clock, isAsking } = this.#parts
     if (this.#asking !== undefined || !isAsking() || clock.elapsedMs() < this.#restUntilMs) return
     const next = this.#nextOf(wanted)
     if (next === undefined) return

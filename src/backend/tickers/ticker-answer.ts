@@ -17,6 +17,23 @@ export function answerReader<Schema extends TSchema>(
   }
 }
 
+/** Reads lists of thousands of rows of one shape, a row a step (`kit/slices`). Throws as `answerReader`'s. */
+export function listReader<Schema extends TSchema>(
+  row: Schema,
+): (url: string, response: TickerResponse) => Generator<void, Static<Schema>[], void> {
+  const shape = Compile(row)
+  return function* (url, response) {
+    if (response.status < 200 || response.status > 299) throw refusalOf(url, response)
+    const rows = jsonOf(response)
+    if (!Array.isArray(rows)) throw unreadable(url, 'it is not what was agreed')
+    for (const each of rows) {
+      if (!shape.Check(each)) throw unreadable(url, 'it is not what was agreed')
+      yield
+    }
+    return rows as Static<Schema>[]
+  }
+}
+
 export function unreadable(url: string, why: string): TickerError {
   return new TickerError(
     'unreadable',

@@ -14,12 +14,14 @@ import {
   SubscribeAnswer,
   SubscribePlan,
   type SubscribeRequest,
-  type Subscription,
-  Subscriptions,
+  Subscription,
   type SubscriptionsQuery,
   UnsubscribeAnswer,
 } from '../../contract/api/subscriptions.ts'
+import type { Clock } from '../../kit/clock.ts'
+import { runInSlices } from '../../kit/slices.ts'
 import {
+  SUBSCRIPTION_SLICE_MS,
   TICKER_ANSWER_MARGIN_MS,
   TICKER_QUOTES_PER_CALL,
   TICKER_REQUEST_WAIT_MAX_MS,
@@ -45,7 +47,7 @@ import {
   plansByTicker,
   refusedInstruments,
 } from './place-instruments.ts'
-import { answerReader, refusalOf, unreadable } from './ticker-answer.ts'
+import { answerReader, listReader, refusalOf, unreadable } from './ticker-answer.ts'
 import { TickerError } from './ticker-error.ts'
 
 export type SubscriptionRow = Subscription
@@ -109,7 +111,7 @@ const TickerStanding = Type.Object({
 })
 
 const readStanding = answerReader(TickerStanding)
-const readSubscriptions = answerReader(Subscriptions)
+const readSubscriptions = listReader(Subscription)
 const readHistory = answerReader(History)
 const readQuotes = answerReader(Quotes)
 const readSubscribed = answerReader(SubscribeAnswer)
@@ -120,10 +122,12 @@ export class TickerClient {
   readonly #tickers: readonly TickerAccess[]
   /** The ticker that streams an instrument, by its token, as listed last. */
   readonly #homes = new Map<number, TickerAccess>()
+  readonly #clock: Clock
   #turn = 0
 
-  constructor(tickers: readonly TickerAccess[]) {
+  constructor(tickers: readonly TickerAccess[], clock: Clock) {
     this.#tickers = tickers
+    this.#clock = clock
   }
 
   /** Of all tickers that answer, each instrument once; rejects where none does. */
@@ -153,10 +157,9 @@ export class TickerClient {
       this.#tickers.map(async (access) => {
         const { url } = access
         try {
-          const rows = readSubscriptions(
-            url,
-            await get(access, `/subscriptions?${asked}`, { signal }),
-          )
+          const response = await get(access, `/subscriptions?${asked}`, { signal })
+          const steps = readSubscriptions(url, response)
+          const rows = await runInSlices(steps, this.#clock, SUBSCRIPTION_SLICE_MS)
           if (query.status === 'active') this.#rememberHomes(access, rows)
           return { url, rows, error: undefined }
         } catch (error) {

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TickerClient } from '../../../src/backend/tickers/ticker-client.ts'
 import { TickerError } from '../../../src/backend/tickers/ticker-error.ts'
+import { systemClock } from '../../../src/kit/clock.ts'
 import type { Instrument } from '../../../src/market/instrument.ts'
 import { floorToMinute, MINUTE_MS } from '../../../src/market/ist.ts'
 import { type Market, runMarket } from '../../ticker/requests/market-under-test.ts'
@@ -18,7 +19,7 @@ describe('a real ticker', () => {
 
   beforeAll(async () => {
     market = await runMarket(1)
-    client = new TickerClient([{ url: market.ticker.url, timeoutMs: 20_000 }])
+    client = new TickerClient([{ url: market.ticker.url, timeoutMs: 20_000 }], systemClock)
     await until(async () => (await client.notReady()) === undefined)
     const { instruments } = market.ticker.master
     options = instruments.filter(({ symbol, kind }) => symbol === 'SENSEX' && kind === 'option')

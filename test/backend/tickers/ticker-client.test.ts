@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { TickerClient } from '../../../src/backend/tickers/ticker-client.ts'
 import { TickerError } from '../../../src/backend/tickers/ticker-error.ts'
 import type { Quote } from '../../../src/contract/api/quotes.ts'
+import { systemClock } from '../../../src/kit/clock.ts'
 import { row } from '../lifecycle/subscription-rows.ts'
 import { type Reply, type ScriptedTicker, scriptedTickers } from './scripted-ticker.ts'
 
@@ -11,7 +12,8 @@ const OPEN = Date.parse('2026-11-23T09:15:00+05:30')
 const MINUTE = 60_000
 
 function clientOf(tickers: readonly { readonly url: string }[], timeoutMs = 5_000): TickerClient {
-  return new TickerClient(tickers.map(({ url }) => ({ url, timeoutMs, apiKey: 'the-key' })))
+  const accesses = tickers.map(({ url }) => ({ url, timeoutMs, apiKey: 'the-key' }))
+  return new TickerClient(accesses, systemClock)
 }
 
 /** A port where nobody answers. */
