@@ -363,6 +363,21 @@ export interface StoredBar extends BarColumns, LiveBeneath {
   readonly ask: number | null
 }
 
+/** What later minutes rest on. */
+export type EarlierBar = Pick<
+  StoredBar,
+  | 'exchange'
+  | 'tradingsymbol'
+  | 'minuteMs'
+  | 'close'
+  | 'dayVolume'
+  | 'oi'
+  | 'bid'
+  | 'ask'
+  | 'source'
+  | 'openKey'
+>
+
 /** What identifies an instrument's bars in the store. */
 export interface BarIdentity {
   readonly kind: InstrumentKind
@@ -422,7 +437,7 @@ export interface PartitionStore {
     bars: readonly BarIdentity[],
     sinceMs: number,
     beforeMs: number,
-  ): Promise<readonly StoredBar[]>
+  ): Promise<readonly EarlierBar[]>
   /**
    * The open interest of contracts at the end of the newest of the dates before `date` that bars or a
    * day's candle tell of; none of those of which nothing is stored.

@@ -18,6 +18,8 @@ const MINUTE_MS = 60_000
 const MINUTES = 5
 const CUT_MINUTE = 2
 const CUT_MS = 10_000
+/** The replay's clock runs while the second platform starts: it has so many times what the first took. */
+const START_TIMES = 3
 
 /** What tells arrival apart, not the market; and what is known only from the days before. */
 const OF_ITS_OWN = ['open_key', 'close_key', 'quote_key', 'updated_at']
@@ -57,6 +59,8 @@ describe('a journal played again', () => {
   let proxy: TcpProxy | undefined
   /** What the replay has said. */
   let printed = ''
+  /** Seconds that the second platform has to begin streaming. */
+  let leadSeconds = 0
 
   beforeAll(async () => {
     first = await platform({ ...FEED_ALONE, EXCHANGE_SPEED: String(SPEED) })
@@ -132,8 +136,10 @@ describe('a journal played again', () => {
 
   /** Runs the platform until there are whole minutes behind it, and one more for what follows them. */
   async function record(running: Platform): Promise<{ fromMs: number; toMs: number }> {
+    const beganMs = performance.now()
     await running.start()
     await until(() => isLive(running), 90_000)
+    leadSeconds = Math.ceil((START_TIMES * (performance.now() - beganMs)) / 1000)
     const marketMs = async () =>
       (await askJson<ReplayStatus>(`${running.exchangeUrl}/control/clock`)).market_time_ms
     const fromMs = Math.ceil((await marketMs()) / MINUTE_MS + 1) * MINUTE_MS
@@ -148,7 +154,7 @@ describe('a journal played again', () => {
     const args = ['replay', '--from', seconds(fromMs), '--to', seconds(toMs), '--port', '0']
     const child = spawn(
       process.execPath,
-      [PROGRAM, ...args, '--speed', String(SPEED), '--lead', '10'],
+      [PROGRAM, ...args, '--speed', String(SPEED), '--lead', String(leadSeconds)],
       {
         cwd: first.dataDir,
         env: { PATH: process.env['PATH'], FOSTREAM_DATA_DIR: first.dataDir },

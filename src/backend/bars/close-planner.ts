@@ -19,6 +19,7 @@ import type {
   BarKey,
   CoverageRow,
   DueMinute,
+  EarlierBar,
   FinalCommit,
   FutureBarRow,
   MinuteBarRow,
@@ -355,7 +356,7 @@ function keyOf({ exchange, tradingsymbol }: { exchange: string; tradingsymbol: s
   return instrumentKey(exchange, tradingsymbol)
 }
 
-function byName(rows: readonly StoredBar[]): Map<string, StoredBar> {
+function byName<Row extends EarlierBar>(rows: readonly Row[]): Map<string, Row> {
   return new Map(rows.map((row) => [row.tradingsymbol, row]))
 }
 

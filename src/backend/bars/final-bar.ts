@@ -9,7 +9,7 @@ import type { Coverage } from '../../market/coverage.ts'
 import { MINUTE_MS } from '../../market/ist.ts'
 import type { LegInput } from '../../market/options/strike.ts'
 import type { TickMode } from '../../market/tick.ts'
-import type { BarColumns, BarSource, StoredBar } from '../ports.ts'
+import type { BarColumns, BarSource, EarlierBar, StoredBar } from '../ports.ts'
 import type { BookColumns } from './bar-rows.ts'
 import { hasPackets, type LiveBar, liveOf } from './candle-row.ts'
 import type { InstrumentBars } from './instrument-bars.ts'
@@ -32,7 +32,7 @@ export interface FinalInput {
   readonly coverage: Coverage
   readonly row: StoredBar | undefined
   /** The newest stored bar before the minute on its trading date. */
-  readonly before: StoredBar | undefined
+  readonly before: EarlierBar | undefined
   /** The broker is known to have no candle of the minute. */
   readonly isNone: boolean
 }
@@ -143,7 +143,7 @@ function candleColumns(
 }
 
 /** Of two snapshots, a minute apart, the difference of the day's volumes. */
-function sinceBefore(row: StoredBar, before: StoredBar | undefined): number | null {
+function sinceBefore(row: StoredBar, before: EarlierBar | undefined): number | null {
   if (before?.minuteMs !== row.minuteMs - MINUTE_MS) return null
   if (row.dayVolume === null || before.dayVolume === null) return null
   return Math.max(0, row.dayVolume - before.dayVolume)
@@ -156,7 +156,7 @@ function volumeOf(
   minuteMs: number,
   sessionOpenMs: number | undefined,
   row: StoredBar | undefined,
-  before: StoredBar | undefined,
+  before: EarlierBar | undefined,
 ): number | null {
   if (row === undefined || bars.instrument.kind === 'index') return 0
   const dayVolume = ownDayVolume(row)

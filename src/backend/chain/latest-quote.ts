@@ -6,7 +6,7 @@ import type { LegInput } from '../../market/options/strike.ts'
 import { Quote } from '../../market/quote.ts'
 import type { JournalledTick } from '../../market/tick.ts'
 import type { InstrumentBars } from '../bars/instrument-bars.ts'
-import type { BarSource, StoredBar } from '../ports.ts'
+import type { BarSource, EarlierBar } from '../ports.ts'
 
 /** The market of an instrument that is not streamed, as the broker told it when it was asked. Rupees. */
 export interface SnapshotQuote {
@@ -70,7 +70,7 @@ export class LatestQuote extends Quote {
   }
 
   /** Takes what the store knows, where no packet has been seen. */
-  seed(row: StoredBar): void {
+  seed(row: EarlierBar): void {
     if (row.minuteMs < this.quotedMs) return
     this.quotedMs = row.minuteMs
     this.lastPrice = row.close ?? this.lastPrice

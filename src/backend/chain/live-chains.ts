@@ -21,7 +21,7 @@ import type {
 import type { JournalledTick } from '../../market/tick.ts'
 import type { InstrumentBars } from '../bars/instrument-bars.ts'
 import type { TickObserver } from '../ingest/partition-books.ts'
-import type { StoredBar } from '../ports.ts'
+import type { EarlierBar } from '../ports.ts'
 import { LatestQuote, type SnapshotQuote } from './latest-quote.ts'
 import {
   type AnalysedTerms,
@@ -124,7 +124,7 @@ export class LiveChains implements TickObserver {
     if (quote.take(tick, bars.divisor)) this.#touch(bars, quote.quotedMs)
   }
 
-  seed(bars: InstrumentBars, row: StoredBar): void {
+  seed(bars: InstrumentBars, row: EarlierBar): void {
     this.#quoteOf(bars).seed(row)
     this.#touch(bars, row.minuteMs)
   }
