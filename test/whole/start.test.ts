@@ -4,9 +4,12 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { postgresUrl } from '../services.ts'
 import { until } from '../until.ts'
 import { isLive } from './live-chain.ts'
 import { type Platform, platform } from './platform.ts'
+
+const serverUrl = await postgresUrl()
 
 /** Runs the program until it ends by itself. */
 async function run(env: Record<string, string>, args: readonly string[] = []) {
@@ -101,7 +104,10 @@ describe('a running platform', () => {
       await new Promise<void>((listening) => taken.listen(0, '127.0.0.1', listening))
       const address = taken.address()
       const port = typeof address === 'object' && address !== null ? address.port : 0
-      const other = await platform({ [name]: String(port) })
+      // Where the store does not matter a server spares the making of an embedded one.
+      const isServerUsed = serverUrl !== undefined && name !== 'EMBEDDED_DB_PORT'
+      const store = isServerUsed ? { DATABASE_URL: serverUrl } : {}
+      const other = await platform({ [name]: String(port), ...store })
       others.push(other)
       await expect(other.start()).rejects.toThrow(new RegExp(`ended with code 1:[^]*${name}`))
       expect(other.output()).not.toMatch(/\n\s+at /)

@@ -9,10 +9,10 @@ import { FEED_ALONE, type Platform, platform } from './platform.ts'
 
 const serverUrl = await postgresUrl()
 
-const STORES = [
-  { name: 'the embedded store', database: undefined },
-  { name: 'PostgreSQL', database: serverUrl },
-].filter(({ name, database }) => name !== 'PostgreSQL' || (isLong && database !== undefined))
+const EMBEDDED = { name: 'the embedded store', database: undefined }
+const SERVER = { name: 'PostgreSQL', database: serverUrl }
+/** Every start and every look costs the embedded engine seconds of its own, so one store unless there is time. */
+const STORES = serverUrl === undefined ? [EMBEDDED] : isLong ? [EMBEDDED, SERVER] : [SERVER]
 
 /** What `--json` says, as far as it is asked here. */
 interface Said {
@@ -76,12 +76,15 @@ describe.each(STORES)('verify with $name', ({ database }) => {
     expect(Math.max(...said.coverage.map(({ complete }) => complete))).toBeGreaterThan(0)
   })
 
-  it('names a row that was changed by hand: table, instrument, minute, column and both values', {
+  it('names what was changed by hand: of a row table, instrument, minute, column and both values, of the books that they are out of balance', {
     timeout: 240_000,
   }, async () => {
+    const first = 'WHERE minute = (SELECT min(minute) FROM delivery_ledger WHERE folded > 100)'
     const [row] = await changed('high', '+ 0.05')
+    await sql(`UPDATE delivery_ledger SET folded = folded - 7 ${first}`)
     const { code, stdout } = await running.command('verify')
     await changed('high', '- 0.05')
+    await sql(`UPDATE delivery_ledger SET folded = folded + 7 ${first}`)
     expect(code).toBe(1)
     expect(stdout.split('\n')[0]).toContain('NOT AS IT MUST BE: ')
     const bar = `fo_option_strike_bars ${row?.name} `
@@ -90,16 +93,6 @@ describe.each(STORES)('verify with $name', ({ database }) => {
       / \d{4}-\d\d-\d\dT\d\d:\d\d:00\+05:30: high is [\d.]+ in the store, [\d.]+ in/,
     )
     expect(stdout).toContain('fo_option_strike_bars.high: 1')
-  })
-
-  it('names a row of the books that was changed by hand, as out of balance and against the journal', {
-    timeout: 240_000,
-  }, async () => {
-    const first = 'WHERE minute = (SELECT min(minute) FROM delivery_ledger WHERE folded > 100)'
-    await sql(`UPDATE delivery_ledger SET folded = folded - 7 ${first}`)
-    const { code, stdout } = await running.command('verify')
-    await sql(`UPDATE delivery_ledger SET folded = folded + 7 ${first}`)
-    expect(code).toBe(1)
     expect(stdout).toMatch(/t1, partition 0, epoch \d+, \S+: journaled (\d+) is not \d+ folded/)
     expect(stdout).toMatch(/delivery_ledger .*: folded is \d+ in the store, \d+ in the reference/)
   })
@@ -119,7 +112,6 @@ describe.each(STORES)('verify with $name', ({ database }) => {
     timeout: 240_000,
   }, async () => {
     expect(await running.stop()).toBe(0)
-    expect((await running.command('verify')).code).toBe(0)
     for (let epoch = 2; epoch <= 3; epoch++) {
       await running.start()
       expect(await running.stop()).toBe(0)
