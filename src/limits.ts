@@ -515,6 +515,8 @@ export const COMMIT_PAUSE_MS = 5
 export const UNCOMMITTED_RECORDS_MAX = 200_000
 /** Rows of one statement that writes final values. */
 export const FINALS_PER_STATEMENT = 200
+/** Instruments of which one statement reads what final values rest on. */
+export const FINALS_READ_AT_ONCE = 125
 /** Where ticks waited for rows while candles or finals were written, those rest so many times as long. */
 export const OTHERS_REST_SHARE = 4
 /** Rows of one statement that writes a broker's candles. */

@@ -2,7 +2,7 @@
  * What the final values of a closed minute are: reads what the store holds of the minute, of the bar
  * before it and of coverage, and computes the rows from that alone.
  */
-import { FINALS_PER_STATEMENT } from '../../limits.ts'
+import { FINALS_PER_STATEMENT, FINALS_READ_AT_ONCE } from '../../limits.ts'
 import type { MarketCalendar } from '../../market/calendar.ts'
 import { Coverage } from '../../market/coverage.ts'
 import { type Instrument, instrumentKey } from '../../market/instrument.ts'
@@ -78,7 +78,9 @@ export class ClosePlanner {
     const { members, rows } = await this.#members(store, books, due)
     const identities = members.map((bars) => bars.identity)
     const dayMs = startOfDateMs(this.#calendar.tradingDateOf('', minuteMs))
-    const before = byName(await store.loadLatestBefore(identities, dayMs, minuteMs))
+    const before = byName(
+      await someAtOnce(identities, (some) => store.loadLatestBefore(some, dayMs, minuteMs)),
+    )
     const stored = await this.#storedCoverage(store, books, minuteMs, identities, rows)
     await this.#loadPreviousOi(store, members, minuteMs)
     const finals: FinalBar[] = []
@@ -113,9 +115,8 @@ export class ClosePlanner {
         .map((instrument) => [instrument.tradingsymbol, instrument]),
     )
     const wanted: BarIdentity[] = [...members.map((bars) => bars.identity), ...others.values()]
-    const rows = byName(
-      await store.loadBars(wanted.map((bar) => ({ bar, minuteMs: due.minuteMs }))),
-    )
+    const minutes = wanted.map((bar) => ({ bar, minuteMs: due.minuteMs }))
+    const rows = byName(await someAtOnce(minutes, (some) => store.loadBars(some)))
     for (const [tradingsymbol, instrument] of others) {
       if (rows.has(tradingsymbol)) members.push(books.know(instrument))
     }
@@ -360,10 +361,22 @@ function byName<Row extends EarlierBar>(rows: readonly Row[]): Map<string, Row> 
   return new Map(rows.map((row) => [row.tradingsymbol, row]))
 }
 
+/** Commits go between two reads: none of them waits for a whole series. */
+async function someAtOnce<Item, Row>(
+  items: readonly Item[],
+  load: (some: readonly Item[]) => Promise<readonly Row[]>,
+): Promise<Row[]> {
+  const found: Row[] = []
+  for (const some of inPartsOf(FINALS_READ_AT_ONCE, items)) found.push(...(await load(some)))
+  return found
+}
+
 function slices<T>(rows: readonly T[]): T[][] {
+  return inPartsOf(FINALS_PER_STATEMENT, rows)
+}
+
+function inPartsOf<T>(size: number, items: readonly T[]): T[][] {
   const parts: T[][] = []
-  for (let i = 0; i < rows.length; i += FINALS_PER_STATEMENT) {
-    parts.push(rows.slice(i, i + FINALS_PER_STATEMENT))
-  }
+  for (let i = 0; i < items.length; i += size) parts.push(items.slice(i, i + size))
   return parts
 }
