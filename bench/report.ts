@@ -83,6 +83,9 @@ const LIMITS = `## What limits the figures
 - **A minute's first seconds.** Its 4,500 rows are inserted into the table and three indexes, and those of
   the minute before are written once more, between live commits: at 10,000 ticks/s that is the P99, at
   50,000 the P99 of the writer alone.
+- **Two cores that are one.** Where both are busy at once the same build of 4,500 rows takes twice the time
+  that it takes alone, so 50,000 ticks/s (backend 79 %, PostgreSQL 43 %, the rest 36 % of a core) leave
+  nothing of the machine, though the sum is below 200 %.
 - **400,000 ticks/s** are more than the machine takes with generator, ticker, backend and PostgreSQL on
   two cores: nothing is lost, the journal takes the load, and the backend is level some seconds after.
 
@@ -96,7 +99,12 @@ upsert 12.8 → 9.5 µs a row at the least), keys copied into their bars instead
 collection from a third to a tenth), finals planned beside the commits (P99 at 10,000 ticks/s 139 → 57),
 columns encoded 128 rows at a time in loops of their own, keys written byte by byte (a build of 4,500 rows
 67 → some 40 ms), the next build begun by what the store takes at the least (no more idle store): 135 ms.
-A young generation of 32 MB brings nothing any more.
+A young generation of 32 MB brings nothing any more. Then, at 10,000 ticks/s on the slower machine
+(figures of one machine, some minutes apart): metrics of open minutes once a second instead of four times
+and without keys put together (main thread 50 → 43 %, PostgreSQL 37 → 31 %, the writer alone), what looks
+at all 4,500 instruments in slices or seldom (P99 98 → 56 ms with all roles apart), what a series' finals
+rest on read in parts (ticks over 50 ms after a close 13,611 → 2,242 of 50,000). Commits at least 12 or 20 ms
+apart instead of 5: a tenth and a fifth less processor time, median 10 → 18 and 24 ms, no better P99.
 `
 
 /** @param revision what was measured: a commit, and whether the tree differed from it */
