@@ -125,6 +125,8 @@ export class LiveChains implements TickObserver {
   }
 
   seed(bars: InstrumentBars, row: EarlierBar): void {
+    // After a restart it may be all that is known of the time: chains are not to be of the year 1970.
+    this.advance(row.minuteMs)
     this.#quoteOf(bars).seed(row)
     this.#touch(bars, row.minuteMs)
   }

@@ -26,6 +26,32 @@ function analyticsOf(market: LiveMarket, option: Instrument): LiveAnalytics | un
   return market.chains.analyticsOf(market.barsOf(option), bar)
 }
 
+describe('a chain of what the store knows, before any log has told the time', () => {
+  it('is as of its newest minute', () => {
+    const market = new LiveMarket()
+    const spot = 24_500
+    for (const instrument of [NIFTY, ...OPTIONS]) {
+      const price = instrument === NIFTY ? spot : premium(instrument, spot)
+      market.chains.seed(market.barsOf(instrument), {
+        exchange: instrument.exchange,
+        tradingsymbol: instrument.tradingsymbol,
+        minuteMs: START_MS,
+        close: price,
+        dayVolume: 1_000,
+        oi: 5_000,
+        bid: price - 0.05,
+        ask: price + 0.05,
+        source: 'live',
+        openKey: new Uint8Array(27),
+      })
+    }
+    const [option] = OPTIONS as readonly [Instrument]
+    const chain = market.chains.chain(option.symbol, option.expiry ?? '')
+    expect(chain?.minuteMs).toBe(START_MS)
+    expect(Math.abs((chain?.analytics.metrics.forward ?? 0) - spot)).toBeLessThan(30)
+  })
+})
+
 describe('IV and Greeks of the rows of an open minute', () => {
   it('are those of the quotes as they stand, whatever was asked before', () => {
     const asked = new LiveMarket()
