@@ -62,7 +62,7 @@ describe('an account whose token ends', () => {
     await control(bench.exchange, '/faults', {
       fault: 'token_expired',
       account: 'sim1',
-      duration_ms: 9_000,
+      duration_ms: 240_000,
     })
     await vi.waitFor(() => expect(accountOf(ticker, 'sim1').state).toBe('down'), WITHIN)
     await vi.waitFor(() => {
@@ -86,6 +86,7 @@ describe('an account whose token ends', () => {
       }),
     )
 
+    await clearFaults(bench.exchange)
     await vi.waitFor(() => {
       expect(carried(ticker)).toEqual({ sim1: 1_000, sim2: 1_000, sim3: 1_000 })
       expect(ticker.status().placement.moving).toBe(0)
@@ -340,6 +341,11 @@ async function connectionThatCarries(
 async function sentConnections(exchange: Exchange): Promise<readonly SentConnection[]> {
   const { connections } = (await control(exchange, '/ledger')) as { connections: SentConnection[] }
   return connections
+}
+
+async function clearFaults(exchange: Exchange): Promise<void> {
+  const response = await fetch(`${exchange.url}/control/faults`, { method: 'DELETE' })
+  expect(response.ok).toBe(true)
 }
 
 async function control(exchange: Exchange, path: string, body?: unknown): Promise<unknown> {

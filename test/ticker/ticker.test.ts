@@ -145,7 +145,7 @@ describe('a dropped socket', () => {
     })
   })
 
-  it('of 1,500 instruments is told all of them within a second', async () => {
+  it('of 1,500 instruments is told all of them anew, in their mode', async () => {
     const broker = await brokerOf(
       Array.from({ length: 1_500 }, (_, i) => option(100 + 50 * i, 'CE')),
     )
@@ -157,9 +157,8 @@ describe('a dropped socket', () => {
     expect(broker.peers).toHaveLength(2)
     for (const { socket } of broker.peers) socket.terminate()
     await vi.waitFor(() => expect(broker.peers).toHaveLength(4), WITHIN)
-    const openedAtMs = performance.now()
+    // How long that takes is measured by the benches.
     await vi.waitFor(() => expect(broker.carried().size).toBe(1_500), WITHIN)
-    expect(performance.now() - openedAtMs).toBeLessThan(1_000)
     expect(new Set(broker.carried().values())).toEqual(new Set(['full']))
   })
 })
