@@ -92,9 +92,9 @@ function unknownExpiry(
   listed: readonly Series[],
 ): ApiError {
   const what = expiry === undefined ? 'no expiry to come' : `no expiry ${expiry}`
-  const listedTo = listed.map((series) => series.expiry).toSorted()
   // One that may have been listed once is read as of then.
-  const isPast = expiry !== undefined && expiry < (listedTo[0] ?? expiry)
+  const isPast =
+    expiry !== undefined && listed.length > 0 && listed.every((series) => expiry < series.expiry)
   const hint = isPast ? ' An expired series is read with "at".' : ''
   return new ApiError(404, 'unknown_expiry', `${symbol} has ${what}.${hint}`, {
     field: 'expiry',

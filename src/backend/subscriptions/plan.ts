@@ -211,6 +211,9 @@ function keptUntilMs(segment: string, date: string, calendar: MarketCalendar): n
   return Math.max(endMs, calendar.session(segment, date)?.closeMs ?? 0)
 }
 
-export function keyOf({ exchange, tradingsymbol }: Instrument): string {
+export function keyOf({
+  exchange,
+  tradingsymbol,
+}: Pick<Instrument, 'exchange' | 'tradingsymbol'>): string {
   return instrumentKey(exchange, tradingsymbol)
 }

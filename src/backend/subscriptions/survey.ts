@@ -2,11 +2,10 @@
 import type { Feed } from '../../contract/journal-record.ts'
 import type { Clock } from '../../kit/clock.ts'
 import { AUTO_RECONCILE_PERIOD_MS } from '../../limits.ts'
-import { instrumentKey } from '../../market/instrument.ts'
 import type { LiveChains } from '../chain/live-chains.ts'
 import { marketInstant } from '../market-instant.ts'
 import type { SubscriptionRow, TickerClient } from '../tickers/ticker-client.ts'
-import type { Held } from './plan.ts'
+import { type Held, keyOf } from './plan.ts'
 
 export interface Survey {
   /** By instrument key; those without a socket too. */
@@ -101,8 +100,4 @@ async function rowsOf(
 function heldOf(row: SubscriptionRow): Omit<Held, 'wantedOn'> {
   const { instrument_token: token, exchange, tradingsymbol, symbol, segment } = row
   return { token, exchange, tradingsymbol, symbol, segment }
-}
-
-function keyOf({ exchange, tradingsymbol }: SubscriptionRow): string {
-  return instrumentKey(exchange, tradingsymbol)
 }

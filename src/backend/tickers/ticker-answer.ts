@@ -10,8 +10,7 @@ export function answerReader<Schema extends TSchema>(
 ): (url: string, response: TickerResponse) => Static<Schema> {
   const shape = Compile(schema)
   return (url, response) => {
-    if (response.status < 200 || response.status > 299) throw refusalOf(url, response)
-    const value = jsonOf(response)
+    const value = contentOf(url, response)
     if (!shape.Check(value)) throw unreadable(url, 'it is not what was agreed')
     return value as Static<Schema>
   }
@@ -23,8 +22,7 @@ export function listReader<Schema extends TSchema>(
 ): (url: string, response: TickerResponse) => Generator<void, Static<Schema>[], void> {
   const shape = Compile(row)
   return function* (url, response) {
-    if (response.status < 200 || response.status > 299) throw refusalOf(url, response)
-    const rows = jsonOf(response)
+    const rows = contentOf(url, response)
     if (!Array.isArray(rows)) throw unreadable(url, 'it is not what was agreed')
     for (const each of rows) {
       if (!shape.Check(each)) throw unreadable(url, 'it is not what was agreed')
@@ -32,6 +30,11 @@ export function listReader<Schema extends TSchema>(
     }
     return rows as Static<Schema>[]
   }
+}
+
+function contentOf(url: string, response: TickerResponse): unknown {
+  if (response.status < 200 || response.status > 299) throw refusalOf(url, response)
+  return jsonOf(response)
 }
 
 export function unreadable(url: string, why: string): TickerError {
