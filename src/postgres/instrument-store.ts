@@ -189,6 +189,24 @@ function typeOf({ kind, optionType, exchange, tradingsymbol }: Instrument): Stor
 
 const KINDS = { INDEX: 'index', EQ: 'equity', FUT: 'future', CE: 'option', PE: 'option' } as const
 
-function instrumentOf({ type, ...rest }: StoredInstrument): Instrument {
-  return { ...rest, kind: KINDS[type], optionType: type === 'CE' || type === 'PE' ? type : null }
+/**
+ * Written out on purpose: of the driver's rows a spread makes dictionaries, each of a shape of its own,
+ * and whoever reads them pays for that with every look.
+ */
+function instrumentOf(row: StoredInstrument): Instrument {
+  const { type } = row
+  return {
+    token: row.token,
+    exchange: row.exchange,
+    tradingsymbol: row.tradingsymbol,
+    name: row.name,
+    symbol: row.symbol,
+    segment: row.segment,
+    kind: KINDS[type],
+    optionType: type === 'CE' || type === 'PE' ? type : null,
+    expiry: row.expiry,
+    strike: row.strike,
+    lotSize: row.lotSize,
+    tickSize: row.tickSize,
+  }
 }
