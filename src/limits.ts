@@ -509,8 +509,21 @@ export const OPENING_READ_AFTER_MS = 6 * 60_000 + 30_000
 
 /** A minute closes when market time has passed its end by this much. */
 export const ALLOWED_LATENESS_MS = 5_000
+/** A partition's batches leave the ticker so far apart at the least. */
+export const JOURNAL_BATCH_PAUSE_MS = 5
+/**
+ * While a minute is open an option's row gets new IV and Greeks so far apart where it is written more
+ * often; its prices, volume and book are in every write.
+ */
+export const ANALYTICS_PERIOD_MS = 500
+/** A commit of so few instruments writes all rows with IV and Greeks. */
+export const WHOLE_ROWS_UP_TO = 250
+/** By how much rows take their turns faster than they are due, so that none of them waits for ever. */
+export const ANALYTICS_HASTE = 1.5
 /** The conflating writer's commits begin so far apart at the least. */
 export const COMMIT_PAUSE_MS = 5
+/** Commits that a partition's connection has at most: the store works on one, the next waits there for it. */
+export const COMMITS_IN_FLIGHT = 2
 /** Records folded and not yet committed; beyond it the reader waits for the commit. */
 export const UNCOMMITTED_RECORDS_MAX = 200_000
 /** Rows of one statement that writes final values. */

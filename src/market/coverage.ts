@@ -76,7 +76,10 @@ export class Coverage {
 
   /** True where the feed was known up to the minute's first instant, so that the cumulative volume there is known. */
   coversStartOf(minuteMs: number): boolean {
-    return this.#stretches.some((s) => s.fromMs < minuteMs && s.toMs >= minuteMs)
+    for (const { fromMs, toMs } of this.#stretches) {
+      if (fromMs < minuteMs && toMs >= minuteMs) return true
+    }
+    return false
   }
 
   /** True where one stretch in one of `modes` spans the whole minute. */

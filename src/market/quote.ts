@@ -8,24 +8,68 @@ import type { JournalledTick } from './tick.ts'
 /** A quote that is older than this says nothing about the price now. */
 export const FRESH_QUOTE_MS = 60_000
 
+/**
+ * What changes with most packets is held as plain numbers, NaN where not known: a field that may be null
+ * too gets a number of its own for each packet, which lives long enough to be costly to collect.
+ */
 export class Quote {
-  lastPrice: number | null = null
+  #lastPrice = Number.NaN
+  #bid = Number.NaN
+  #ask = Number.NaN
+  #lastTradeMs = Number.NaN
+  #receivedAtMs = Number.NaN
   previousClose: number | null = null
   dayOpen: number | null = null
   dayHigh: number | null = null
   dayLow: number | null = null
-  bid: number | null = null
-  ask: number | null = null
   bidQuantity: number | null = null
   askQuantity: number | null = null
   /** Units traded this day. */
   volume: number | null = null
   openInterest: number | null = null
-  lastTradeMs: number | null = null
   /** Exchange time of the newest packet (market time where it has none), epoch ms. */
   quotedMs = 0
+
+  get lastPrice(): number | null {
+    return orNull(this.#lastPrice)
+  }
+
+  set lastPrice(rupees: number | null) {
+    this.#lastPrice = rupees ?? Number.NaN
+  }
+
+  get bid(): number | null {
+    return orNull(this.#bid)
+  }
+
+  set bid(rupees: number | null) {
+    this.#bid = rupees ?? Number.NaN
+  }
+
+  get ask(): number | null {
+    return orNull(this.#ask)
+  }
+
+  set ask(rupees: number | null) {
+    this.#ask = rupees ?? Number.NaN
+  }
+
+  get lastTradeMs(): number | null {
+    return orNull(this.#lastTradeMs)
+  }
+
+  set lastTradeMs(epochMs: number | null) {
+    this.#lastTradeMs = epochMs ?? Number.NaN
+  }
+
   /** The ticker's wall clock at the newest packet; null while the figures come from elsewhere. */
-  receivedAtMs: number | null = null
+  get receivedAtMs(): number | null {
+    return orNull(this.#receivedAtMs)
+  }
+
+  set receivedAtMs(epochMs: number | null) {
+    this.#receivedAtMs = epochMs ?? Number.NaN
+  }
 
   /**
    * Takes a packet, unless a newer one is known. Returns whether it did.
@@ -36,10 +80,10 @@ export class Quote {
     const quotedMs =
       tick.exchangeTimeS === undefined ? tick.marketTimeMs : tick.exchangeTimeS * 1000
     if (quotedMs < this.quotedMs) return false
-    if (quotedMs === this.quotedMs && tick.receivedAtMs < (this.receivedAtMs ?? 0)) return false
+    if (quotedMs === this.quotedMs && tick.receivedAtMs < this.#receivedAtMs) return false
     this.quotedMs = quotedMs
-    this.receivedAtMs = tick.receivedAtMs
-    if (tick.lastPrice > 0) this.lastPrice = tick.lastPrice / divisor
+    this.#receivedAtMs = tick.receivedAtMs
+    if (tick.lastPrice > 0) this.#lastPrice = tick.lastPrice / divisor
     if (tick.mode === 'ltp') return true
     this.#takeDay(tick, divisor)
     this.volume = tick.dayVolume ?? null
@@ -77,6 +121,10 @@ export class Quote {
       oi: this.openInterest,
     }
   }
+}
+
+function orNull(value: number): number | null {
+  return Number.isNaN(value) ? null : value
 }
 
 /** Rupees of a price on the wire; null where it is absent or 0, which says that there is none. */

@@ -95,7 +95,7 @@ export class SilenceWatch {
       if (!this.#isInSession(stream.instrument)) stream.silence.close()
       else if (!connection.isReading) stream.silence.rest()
       else {
-        stream.silence.second(nowMs, stream.lastTickElapsedMs)
+        stream.silence.second(nowMs, stream.last?.elapsedMs)
         due.push(stream)
       }
     }

@@ -246,9 +246,7 @@ export class CoverageLog {
       coveredMode: undefined,
       gap: undefined,
       firstTickAtMs: undefined,
-      lastTickAtMs: undefined,
-      lastTickElapsedMs: undefined,
-      lastTickMarketMs: undefined,
+      last: undefined,
       silence: new Silence(),
     }
     this.streams.set(instrument.token, stream)

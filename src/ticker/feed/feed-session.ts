@@ -138,7 +138,7 @@ export class FeedSession implements FrameSink {
       }
       this.#streams[i] = stream
       known++
-      const lastMs = stream.lastTickMarketMs ?? believedMs
+      const lastMs = stream.last?.marketMs ?? believedMs
       const silentMs = sentAt(tick.exchangeTimeS, believedMs) - lastMs
       if (silentMs >= this.#leastSilenceMs)
         this.#heard.push({ stream, silentMs: this.#real(silentMs) })
@@ -192,10 +192,11 @@ export class FeedSession implements FrameSink {
       const stream = this.#streams[i]
       if (tick === undefined || stream === undefined) continue
       stream.partition.take(stamped.point(tick), this.packets + i + 1)
-      stream.lastTickAtMs = receivedAtMs
-      stream.lastTickElapsedMs = elapsedMs
-      const lastMs = stream.lastTickMarketMs ?? marketMs
-      stream.lastTickMarketMs = knownUntilMs(lastMs, tick.exchangeTimeS, marketMs)
+      stream.last ??= { receivedAtMs, elapsedMs, marketMs }
+      const { last } = stream
+      last.receivedAtMs = receivedAtMs
+      last.elapsedMs = elapsedMs
+      last.marketMs = knownUntilMs(last.marketMs, tick.exchangeTimeS, marketMs)
       if (stream.firstTickAtMs === undefined) {
         stream.firstTickAtMs = receivedAtMs
         this.#deps.onFirstTick(stream)

@@ -12,6 +12,7 @@ import type { LatencyHistogram } from '../../kit/latency-histogram.ts'
 import type { Log } from '../../kit/log.ts'
 import type { Count } from '../../kit/metrics.ts'
 import {
+  JOURNAL_BATCH_PAUSE_MS,
   TICKER_GAP_LOOKBACK_MS,
   TICKER_PENDING_MAX_BYTES,
   TICKER_PENDING_PAUSE_BYTES,
@@ -51,6 +52,8 @@ export interface FeedDeps {
   readonly onTakenOver: (stream: Stream) => void
   readonly onJournalled?: PartitionFeedDeps['onJournalled']
   readonly intakeLimits?: IntakeLimits
+  /** By default `JOURNAL_BATCH_PAUSE_MS`. */
+  readonly batchPauseMs?: number
 }
 
 const INTAKE_LIMITS: IntakeLimits = {
@@ -128,7 +131,7 @@ export class Feed {
   /** Ticks of these instruments, all of one socket, may be missing since the last one of each. */
   openMuteGap(streams: readonly Stream[]): void {
     const nowMs = this.#deps.marketTime.now()
-    const lastMs = Math.min(...streams.map(({ lastTickMarketMs }) => lastTickMarketMs ?? nowMs))
+    const lastMs = Math.min(...streams.map(({ last }) => last?.marketMs ?? nowMs))
     this.coverage.openStreamGap('mute', streams, lastMs - TICKER_GAP_LOOKBACK_MS)
     this.scheduleFlush()
   }
@@ -176,6 +179,7 @@ export class Feed {
       onLoss: (feed, reason, fromMs) => this.coverage.openPartitionGap(reason, feed, fromMs),
       onJournalled: this.#deps.onJournalled,
       onRoom: () => this.#measure(),
+      batchPauseMs: this.#deps.batchPauseMs ?? JOURNAL_BATCH_PAUSE_MS,
     })
   }
 

@@ -30,6 +30,16 @@ export interface OpenGap {
   toMs: number
 }
 
+/** When the newest tick came. One object for all of them: a number a tick that is kept is one to collect. */
+export interface LastTick {
+  /** Wall clock. */
+  receivedAtMs: number
+  /** Monotonic. */
+  elapsedMs: number
+  /** Market time of its sending, as far as it tells. */
+  marketMs: number
+}
+
 export interface Stream {
   instrument: Instrument
   readonly partition: PartitionFeed
@@ -49,10 +59,8 @@ export interface Stream {
   gap: OpenGap | undefined
   /** Wall clock, in this epoch. */
   firstTickAtMs: number | undefined
-  lastTickAtMs: number | undefined
-  /** Of the newest tick: monotonic, and the market time of its sending as far as it tells. */
-  lastTickElapsedMs: number | undefined
-  lastTickMarketMs: number | undefined
+  /** Undefined before the first tick. */
+  last: LastTick | undefined
   readonly silence: Silence
 }
 

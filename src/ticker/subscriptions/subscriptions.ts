@@ -418,7 +418,7 @@ export class Subscriptions {
 
   #withTimes(subscription: Subscription): Subscription {
     const lastTickAtMs = isLive(subscription)
-      ? this.#deps.coverage.streams.get(subscription.instrument.token)?.lastTickAtMs
+      ? this.#deps.coverage.streams.get(subscription.instrument.token)?.last?.receivedAtMs
       : undefined
     if (lastTickAtMs === undefined || lastTickAtMs === subscription.lastTickAtMs) {
       return subscription

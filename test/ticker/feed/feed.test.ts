@@ -696,7 +696,12 @@ describe('the end', () => {
   })
 })
 
-function start(instruments: readonly Instrument[], partitions = 1, intakeLimits?: IntakeLimits) {
+function start(
+  instruments: readonly Instrument[],
+  partitions = 1,
+  intakeLimits?: IntakeLimits,
+  batchPauseMs = 0,
+) {
   const feed = new Feed({
     journal,
     partitions,
@@ -715,6 +720,7 @@ function start(instruments: readonly Instrument[], partitions = 1, intakeLimits?
     onGapOpened: (gap) => gaps.push(`opened ${described(gap)}`),
     onGapClosed: (gap) => gaps.push(`closed ${described(gap)}`),
     onTakenOver: () => undefined,
+    batchPauseMs,
     ...(intakeLimits === undefined ? {} : { intakeLimits }),
   })
   for (const instrument of instruments) feed.coverage.want(instrument, 'full', SLOT)
