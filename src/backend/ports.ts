@@ -234,6 +234,25 @@ export interface OrderedRows<Row> extends Iterable<Row> {
   readonly length: number
 }
 
+/** What packets change of an option's row of an open minute, once its opening trade is stored. */
+export type OptionBarUpdate = Pick<
+  OptionBarRow,
+  | 'tradingsymbol'
+  | 'minuteMs'
+  | 'high'
+  | 'low'
+  | 'close'
+  | 'volume'
+  | 'dayVolume'
+  | 'tickCount'
+  | 'closeKey'
+  | 'quoteKey'
+  | 'oi'
+  | 'oiChange'
+  | 'bid'
+  | 'ask'
+>
+
 export interface LiveCommit {
   readonly partition: number
   /** What the store holds afterwards. */
@@ -241,6 +260,8 @@ export interface LiveCommit {
   readonly minuteBars: OrderedRows<MinuteBarRow>
   readonly futureBars: OrderedRows<FutureBarRow>
   readonly optionBars: OrderedRows<OptionBarRow>
+  /** Of rows that the store has: what packets change of them, without IV and Greeks. */
+  readonly optionUpdates: OrderedRows<OptionBarUpdate>
   /** Minutes that hold a candle: what packets say of them, beneath it. */
   readonly beneath: CandleRows
   readonly metrics: readonly ExpiryMetricsRow[]
@@ -403,6 +424,8 @@ export interface PartitionStore {
    * RangeError on a figure that cannot be stored.
    */
   prepare(commit: LiveCommit): PreparedCommit
+  /** Whether `LiveCommit.optionUpdates` pay; where they do not, rows are written whole. */
+  readonly takesUpdates: boolean
   finalise(commit: FinalCommit): Promise<'committed' | 'superseded'>
   /** Rows that stand above a candle (settled, or live and complete) are left alone. */
   writeCandles(commit: CandleCommit): Promise<'committed' | 'superseded'>

@@ -4,7 +4,7 @@
  *
  *   held   locks the writer's offsets and keeps those that are as expected
  *   ok     one row if all of them are, else none; every other part selects from it
- *   moved  the new position        <table>…  upserts        gone_…  deletions
+ *   moved  the new position   <table>…  upserts   …_update  updates   gone_…  deletions
  *
  * Statements differ only in which tables they have, so there are few and each can be named.
  */
@@ -50,6 +50,17 @@ export function upsert<Row>(table: Table<Row>, rows: readonly Row[] | OrderedRow
     columns: table.columns.length,
     sql: (first) => upsertSql(table, first),
     parameters: () => columnArrays(table.columns, inKeyOrder(table, rows)),
+  }
+}
+
+/** Changes rows that are there, by key; those that are not are left out. */
+export function update<Row>(table: Table<Row>, rows: OrderedRows<Row>): Part {
+  return {
+    id: table.part ?? table.name,
+    rows: rows.length,
+    columns: table.columns.length,
+    sql: (first) => updateSql(table, first),
+    parameters: () => columnArrays(table.columns, rows),
   }
 }
 
@@ -166,7 +177,7 @@ const MOVED = `moved AS (
 function upsertSql<Row>(table: Table<Row>, first: number): string {
   const names = table.columns.map((c) => quoted(c.name))
   const stamp = table.touchUpdatedAt ? ', updated_at' : ''
-  const sets = table.columns.flatMap((c) => assignment(c))
+  const sets = table.columns.flatMap((c) => assignment(c, 'excluded'))
   sets.push(...(table.alsoSet ?? []))
   if (table.touchUpdatedAt) sets.push('updated_at = excluded.updated_at')
   const conflict =
@@ -179,6 +190,17 @@ function upsertSql<Row>(table: Table<Row>, first: number): string {
   ON CONFLICT (${table.key.map(quoted).join(', ')}) ${conflict}`
 }
 
+function updateSql<Row>(table: Table<Row>, first: number): string {
+  const names = table.columns.map((c) => quoted(c.name))
+  const sets = table.columns.flatMap((c) => assignment(c, 'v'))
+  if (table.touchUpdatedAt) sets.push('updated_at = now()')
+  const matches = table.key.map((name) => `t.${quoted(name)} = v.${quoted(name)}`)
+  if (table.updateWhere) matches.push(table.updateWhere)
+  return `  UPDATE ${table.name} AS t SET ${sets.join(', ')}
+  FROM ${givenRows(table.columns, first)} AS v(${names.join(', ')}), ok
+  WHERE ${matches.join(' AND ')}`
+}
+
 function removalSql<Row>(deletion: Deletion<Row>, first: number): string {
   const names = deletion.columns.map((c) => quoted(c.name))
   const matches = deletion.columns.map((c) => `t.${quoted(c.name)} = v.${quoted(c.name)}`)
@@ -187,11 +209,12 @@ function removalSql<Row>(deletion: Deletion<Row>, first: number): string {
   WHERE ${matches.join(' AND ')}`
 }
 
-function assignment<Row>({ name, onConflict }: Column<Row>): string[] {
+/** @param given what names the new row */
+function assignment<Row>({ name, onConflict }: Column<Row>, given: string): string[] {
   const quotedName = quoted(name)
   if (onConflict === 'keep') return []
-  if (onConflict === 'set') return [`${quotedName} = excluded.${quotedName}`]
-  return [`${quotedName} = coalesce(excluded.${quotedName}, t.${quotedName})`]
+  if (onConflict === 'set') return [`${quotedName} = ${given}.${quotedName}`]
+  return [`${quotedName} = coalesce(${given}.${quotedName}, t.${quotedName})`]
 }
 
 /**

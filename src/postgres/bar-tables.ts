@@ -19,6 +19,7 @@ import type {
   MetricsKey,
   MinuteBarRow,
   OptionBarRow,
+  OptionBarUpdate,
   RepairedGap,
 } from '../backend/ports.ts'
 import type { ArrayElement } from './array-bytes.ts'
@@ -138,6 +139,31 @@ export const OPTION_BARS: Table<OptionBarRow> = {
     column('underlying_price', 'float8', (r) => r.underlyingPrice),
     column('forward', 'float8', (r) => r.forward),
     column('forward_source', 'text', (r) => r.forwardSource),
+  ],
+  updateWhere: LIVE_ONLY,
+  touchUpdatedAt: true,
+}
+
+/** Written out on purpose: functions that meet rows of one shape only are compiled for it. */
+export const OPTION_BAR_UPDATES: Table<OptionBarUpdate> = {
+  name: OPTION_BARS.name,
+  part: 'fo_option_strike_bars_update',
+  key: OPTION_BARS.key,
+  columns: [
+    column('tradingsymbol', 'text', (r) => r.tradingsymbol, 'keep'),
+    column('bucket_time', 'ms', (r) => r.minuteMs, 'keep'),
+    column('high', 'float8', (r) => r.high),
+    column('low', 'float8', (r) => r.low),
+    column('close', 'float8', (r) => r.close),
+    column('volume', 'int8', (r) => r.volume, 'known'),
+    column('day_volume', 'int8', (r) => r.dayVolume),
+    column('tick_count', 'int4', (r) => r.tickCount),
+    column('close_key', 'bytea', (r) => r.closeKey),
+    column('quote_key', 'bytea', (r) => r.quoteKey),
+    column('oi', 'int8', (r) => r.oi),
+    column('oi_change', 'int8', (r) => r.oiChange),
+    column('bid', 'float8', (r) => r.bid),
+    column('ask', 'float8', (r) => r.ask),
   ],
   updateWhere: LIVE_ONLY,
   touchUpdatedAt: true,

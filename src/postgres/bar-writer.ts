@@ -33,6 +33,7 @@ import {
   type Part,
   preparedStatement,
   removal,
+  update,
   upsert,
 } from './bar-statements.ts'
 import {
@@ -50,6 +51,7 @@ import {
   METRICS_REMOVAL,
   MINUTE_BARS,
   MINUTE_BARS_REMOVAL,
+  OPTION_BAR_UPDATES,
   OPTION_BARS,
   OPTION_BARS_REMOVAL,
   QUEUE_REMOVAL,
@@ -65,7 +67,6 @@ import {
 } from './bar-ways.ts'
 import { classify } from './classify-error.ts'
 import type { Store } from './connection.ts'
-import { InOrder } from './in-order.ts'
 import { datesBefore, previousOiParts, previousOiSql } from './previous-oi.ts'
 
 const FINAL_MINUTE_BARS = finalTable(MINUTE_BARS, INDEX_BENEATH)
@@ -82,9 +83,10 @@ const OPTION_BARS_BENEATH = beneathTable(OPTION_BARS, DERIVATIVE_BENEATH)
 export function barStore(store: Store, consumer: string): StoreOpener {
   return {
     openPartition: async (partition) => {
-      const client = await store.connect()
+      const client = await store.connectPipelined()
       await client.query(WRITE_INTO_COMPRESSED)
-      return new BarWriter(client, consumer, partition)
+      const { rowCount } = await client.query(HAS_TIMESCALE)
+      return new BarWriter(client, consumer, partition, rowCount === 0)
     },
     classify: failureOf,
   }
@@ -107,14 +109,17 @@ function failureOf(error: unknown): StoreFailure {
 }
 
 class BarWriter implements PartitionStore {
-  readonly #client: InOrder
+  /** An update of TimescaleDB's tables looks into every day there is, for each row. */
+  readonly takesUpdates: boolean
+  readonly #client: pg.Client
   readonly #consumer: string
   readonly #partition: number
 
-  constructor(client: pg.Client, consumer: string, partition: number) {
-    this.#client = new InOrder(client)
+  constructor(client: pg.Client, consumer: string, partition: number, takesUpdates: boolean) {
+    this.#client = client
     this.#consumer = consumer
     this.#partition = partition
+    this.takesUpdates = takesUpdates
   }
 
   async claim(producers: readonly string[]): Promise<PartitionClaim> {
@@ -145,6 +150,7 @@ class BarWriter implements PartitionStore {
       upsert(MINUTE_BARS, commit.minuteBars),
       upsert(FUTURES_BARS, commit.futureBars),
       upsert(OPTION_BARS, commit.optionBars),
+      update(OPTION_BAR_UPDATES, commit.optionUpdates),
       upsert(MINUTE_BARS_BENEATH, commit.beneath.minuteBars),
       upsert(FUTURES_BARS_BENEATH, commit.beneath.futureBars),
       upsert(OPTION_BARS_BENEATH, commit.beneath.optionBars),
@@ -395,6 +401,8 @@ function inOrder(producers: readonly string[], rows: readonly OffsetRow[]): Sour
     }
   })
 }
+
+const HAS_TIMESCALE = "SELECT FROM pg_extension WHERE extname = 'timescaledb'"
 
 /** A gap that is not closed yet is not repaired, and one that is repaired stays so. */
 const repairGaps = (given: string) => `  UPDATE feed_gaps AS t

@@ -47,6 +47,11 @@ export interface Store {
    * `classify` calls `connection` and it is of no further use; nothing else is thrown.
    */
   connect(): Promise<pg.Client>
+  /**
+   * The same for one that may be asked before it has answered: statements are sent at once and run in the
+   * order in which they were asked for, each in a transaction of its own.
+   */
+  connectPipelined(): Promise<pg.Client>
   /** The same for work that may take hours: its statements are waited for so long. */
   connectForUpkeep(): Promise<pg.Client>
   /** For statements of upkeep, one at a time. */
@@ -83,6 +88,7 @@ export function openStore(target: StoreTarget, options: StoreOptions): Store {
     pool,
     upkeep,
     connect: () => connect(config, options),
+    connectPipelined: () => connect({ ...config, pipeline: true }, options),
     connectForUpkeep: () => connect(upkeepConfig, options),
     describe: () => describe(target),
     jobsHighWater: () => (target.kind === 'embedded' ? target.store.jobsHighWater : undefined),

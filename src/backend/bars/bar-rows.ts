@@ -1,7 +1,14 @@
 /** Folded bars as rows of the store: rupees instead of minor units, keys as bytes. */
 import type { BarFold } from '../../market/bar.ts'
 import type { LiveAnalytics } from '../chain/live-chains.ts'
-import type { BarColumns, FutureBarRow, LiveBeneath, MinuteBarRow, OptionBarRow } from '../ports.ts'
+import type {
+  BarColumns,
+  FutureBarRow,
+  LiveBeneath,
+  MinuteBarRow,
+  OptionBarRow,
+  OptionBarUpdate,
+} from '../ports.ts'
 import type { InstrumentBars } from './instrument-bars.ts'
 import { encodeCloseKey, encodeOpenKey, encodeQuoteKey } from './key-bytes.ts'
 
@@ -127,6 +134,33 @@ export function optionBarRow(
     underlyingPrice: analytics?.underlyingPrice ?? null,
     forward: analytics?.forward?.forward ?? null,
     forwardSource: analytics?.forward?.source ?? null,
+  }
+}
+
+/** What packets have changed of a row that holds the minute's opening trade already. */
+export function optionBarUpdate(
+  bars: InstrumentBars,
+  bar: BarFold,
+  residentFromMs: number,
+): OptionBarUpdate {
+  const { divisor } = bars
+  const { openInterest: oi, closeKey, quoteKey, bid, ask, minuteMs } = bar
+  const before = bars.previousOiAt(minuteMs)
+  return {
+    tradingsymbol: bars.instrument.tradingsymbol,
+    minuteMs,
+    high: bar.high === null ? null : bar.high / divisor,
+    low: bar.low === null ? null : bar.low / divisor,
+    close: bar.close === null ? null : bar.close / divisor,
+    volume: bars.volumeOf(bar, residentFromMs),
+    dayVolume: bar.dayVolume,
+    tickCount: bar.tickCount,
+    closeKey: closeKey === null ? null : encodeCloseKey(closeKey),
+    quoteKey: quoteKey === null ? null : encodeQuoteKey(quoteKey),
+    oi,
+    oiChange: changeOf(oi, before),
+    bid: bid === null ? null : bid / divisor,
+    ask: ask === null ? null : ask / divisor,
   }
 }
 

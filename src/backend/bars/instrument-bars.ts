@@ -9,7 +9,7 @@ import {
   type NotFoldedReason,
   type SessionBounds,
 } from '../../market/attribution.ts'
-import { BarFold, minuteVolume, type TradeKey } from '../../market/bar.ts'
+import { type BarFold, minuteVolume, type TradeKey } from '../../market/bar.ts'
 import type { Coverage } from '../../market/coverage.ts'
 import { type Instrument, instrumentKey } from '../../market/instrument.ts'
 import { DAY_MS, istDate, startOfDateMs } from '../../market/ist.ts'
@@ -17,10 +17,13 @@ import { type JournalledTick, priceDivisor } from '../../market/tick.ts'
 import type { CandleSource } from '../candles/candle-writer.ts'
 import type { BarIdentity, StoredBar } from '../ports.ts'
 import { isCandle, liveOf } from './candle-row.ts'
+import { HeldBar } from './held-bar.ts'
 import { decodeCloseKey, decodeOpenKey, decodeQuoteKey } from './key-bytes.ts'
 
 /** Resolves an instrument's session on the date of an instant. */
 export type SessionLookup = (instrument: Instrument, atMs: number) => SessionBounds | undefined
+
+export type TickReceiver = (tick: JournalledTick) => void
 
 /** Open interest at the end of a trading date; both null where none is known. */
 export interface PreviousOi {
@@ -35,13 +38,13 @@ export interface NeedsMinute {
 }
 
 export class InstrumentBars implements AttributionContext {
-  readonly instrument: Instrument
   readonly key: string
-  readonly divisor: number
   readonly coverage: Coverage
-  readonly bars = new Map<number, BarFold>()
-  /** Minutes whose rows changed since the last commit. */
-  readonly dirty = new Set<number>()
+  readonly bars = new Map<number, HeldBar>()
+  /** Those that changed since they were written. */
+  readonly changed: HeldBar[] = []
+  /** Its place in the order of names (`ChangedBars`). */
+  rank = -1
   /** Minutes whose rows hold a broker's candle: what is folded here lies beneath it. */
   readonly candles = new Map<number, CandleSource>()
   /** Whether the store's rows of the minutes in memory have been taken in. */
@@ -50,6 +53,12 @@ export class InstrumentBars implements AttributionContext {
   readonly previousOi = new Map<string, PreviousOi>()
   /** What the stored rows of a date were brought up to last. */
   previousOiStored: { readonly date: string; readonly oi: number | null } | undefined
+  /** Whom its ticks are told, folded or not. */
+  receiver: TickReceiver | undefined
+  #instrument: Instrument
+  #divisor: number
+  /** The bar asked for last; mostly that of the next packet. */
+  #latest: HeldBar | undefined
   /** The cumulative volume known before the minutes in memory. */
   #carried: { minuteMs: number; dayVolume: number } | null = null
   #lastTrade: { timeS: number; dayVolume: number; price: number; receivedAtMs: number } | null =
@@ -58,11 +67,27 @@ export class InstrumentBars implements AttributionContext {
   #session: { dayMs: number; bounds: SessionBounds | undefined } | undefined
 
   constructor(instrument: Instrument, coverage: Coverage, sessionOf: SessionLookup) {
-    this.instrument = instrument
+    this.#instrument = instrument
+    this.#divisor = priceDivisor(instrument.token)
     this.key = instrumentKey(instrument.exchange, instrument.tradingsymbol)
-    this.divisor = priceDivisor(instrument.token)
     this.coverage = coverage
     this.#sessionOf = sessionOf
+  }
+
+  get instrument(): Instrument {
+    return this.#instrument
+  }
+
+  /** Minor units of a rupee. */
+  get divisor(): number {
+    return this.#divisor
+  }
+
+  /** The same contract with other figures, such as another token or lot size. */
+  redefine(instrument: Instrument): void {
+    this.#instrument = instrument
+    this.#divisor = priceDivisor(instrument.token)
+    this.#session = undefined
   }
 
   get identity(): BarIdentity {
@@ -130,7 +155,14 @@ export class InstrumentBars implements AttributionContext {
 
   /** Notes that the store has no row of this minute. */
   adoptAbsence(minuteMs: number): void {
-    if (!this.bars.has(minuteMs)) this.bars.set(minuteMs, new BarFold(minuteMs))
+    if (!this.bars.has(minuteMs)) this.bars.set(minuteMs, new HeldBar(minuteMs))
+  }
+
+  /** The bar is to be written. */
+  noteChange(bar: HeldBar): void {
+    if (bar.isChanged) return
+    bar.isChanged = true
+    this.changed.push(bar)
   }
 
   /** Volume of a minute; null where it cannot be known from memory. */
@@ -144,8 +176,9 @@ export class InstrumentBars implements AttributionContext {
   /** Takes a stored row into memory. */
   adopt(row: StoredBar): void {
     if (isCandle(row.source)) this.candles.set(row.minuteMs, row.source)
-    const bar = new BarFold(row.minuteMs)
+    const bar = new HeldBar(row.minuteMs)
     this.bars.set(row.minuteMs, bar)
+    this.#latest = undefined
     // What a snapshot says is nothing that packets said.
     if (row.source === 'snapshot') return
     const minor = (rupees: number | null) =>
@@ -187,9 +220,10 @@ export class InstrumentBars implements AttributionContext {
   /** Drops clean minutes before `beforeMs` from memory. */
   evict(beforeMs: number): void {
     for (const [minuteMs, bar] of this.bars) {
-      if (minuteMs >= beforeMs || this.dirty.has(minuteMs)) continue
+      if (minuteMs >= beforeMs || bar.isChanged) continue
       this.carry(minuteMs, bar.dayVolume)
       this.bars.delete(minuteMs)
+      if (this.#latest === bar) this.#latest = undefined
     }
     for (const minuteMs of this.candles.keys()) {
       if (minuteMs < beforeMs && !this.bars.has(minuteMs)) this.candles.delete(minuteMs)
@@ -239,7 +273,7 @@ export class InstrumentBars implements AttributionContext {
     if (place.tradeMinuteMs !== place.quoteMinuteMs && tick.lastPrice > 0) {
       bar.applyEarlierTrade(tick.lastPrice, tradeKey)
     }
-    this.dirty.add(place.quoteMinuteMs)
+    this.noteChange(bar)
   }
 
   #foldTrade(tick: JournalledTick, place: Attribution, minuteMs: number, key: TradeKey): void {
@@ -248,7 +282,7 @@ export class InstrumentBars implements AttributionContext {
     if (place.sameSession && tick.dayVolume !== undefined && minuteMs !== place.quoteMinuteMs) {
       changed = bar.applyVolume(tick.dayVolume) || changed
     }
-    if (changed) this.dirty.add(minuteMs)
+    if (changed) this.noteChange(bar)
     if (place.exact) this.#noteTrade(key, tick)
   }
 
@@ -265,12 +299,15 @@ export class InstrumentBars implements AttributionContext {
     last.receivedAtMs = receivedAtMs
   }
 
-  #bar(minuteMs: number): BarFold {
-    let bar = this.bars.get(minuteMs)
+  #bar(minuteMs: number): HeldBar {
+    let bar = this.#latest
+    if (bar?.minuteMs === minuteMs) return bar
+    bar = this.bars.get(minuteMs)
     if (bar === undefined) {
-      bar = new BarFold(minuteMs)
+      bar = new HeldBar(minuteMs)
       this.bars.set(minuteMs, bar)
     }
+    this.#latest = bar
     return bar
   }
 

@@ -18,8 +18,7 @@ import type {
   StrikeAnalytics,
   StrikeInput,
 } from '../../market/options/strike.ts'
-import type { JournalledTick } from '../../market/tick.ts'
-import type { InstrumentBars } from '../bars/instrument-bars.ts'
+import type { InstrumentBars, TickReceiver } from '../bars/instrument-bars.ts'
 import type { TickObserver } from '../ingest/partition-books.ts'
 import type { EarlierBar } from '../ports.ts'
 import { LatestQuote, type SnapshotQuote } from './latest-quote.ts'
@@ -55,6 +54,8 @@ export class LiveChains implements TickObserver {
   readonly #partitionOf: (symbol: string) => number
   #marketTimeMs = 0
   #version = 0
+  /** Rises when what was looked up before may be another now. */
+  #lookUps = 0
 
   /** @param rate continuous, decimal per year */
   constructor(
@@ -118,10 +119,22 @@ export class LiveChains implements TickObserver {
     return this.#ended.has(key)
   }
 
-  onTick(bars: InstrumentBars, tick: JournalledTick): void {
-    if (tick.marketTimeMs > this.#marketTimeMs) this.#marketTimeMs = tick.marketTimeMs
-    const quote = this.#quoteOf(bars)
-    if (quote.take(tick, bars.divisor)) this.#touch(bars, quote.quotedMs)
+  /** Keeps what it looks up: for tens of thousands of ticks a second that is most of the work. */
+  receiverOf(bars: InstrumentBars): TickReceiver {
+    let quote = this.#quoteOf(bars)
+    let series: LiveSeries | undefined
+    let lookUps = -1
+    return (tick) => {
+      if (tick.marketTimeMs > this.#marketTimeMs) this.#marketTimeMs = tick.marketTimeMs
+      if (lookUps !== this.#lookUps) {
+        quote = this.#quoteOf(bars)
+        series = this.#optionSeries(bars)
+        lookUps = this.#lookUps
+      }
+      if (!quote.take(tick, bars.divisor)) return
+      if (series === undefined) this.#touch(bars, quote.quotedMs)
+      else renew(series, ++this.#version, quote.quotedMs)
+    }
   }
 
   seed(bars: InstrumentBars, row: EarlierBar): void {
@@ -362,8 +375,8 @@ export class LiveChains implements TickObserver {
 
   #touch(bars: InstrumentBars, quotedMs: number): void {
     const version = ++this.#version
-    const { symbol, expiry, kind } = bars.instrument
-    if (kind === 'option' && expiry !== null) {
+    const { symbol, kind } = bars.instrument
+    if (kind === 'option') {
       const live = this.#optionSeries(bars)
       if (live !== undefined) renew(live, version, quotedMs)
       return
@@ -377,8 +390,9 @@ export class LiveChains implements TickObserver {
   #optionSeries(bars: InstrumentBars): LiveSeries | undefined {
     const known = this.#seriesOf.get(bars)
     if (known !== undefined || this.#seriesOf.has(bars)) return known
-    const { symbol, expiry } = bars.instrument
-    const series = this.#master.series(symbol, expiry ?? '')
+    const { kind, symbol, expiry } = bars.instrument
+    const isOption = kind === 'option' && expiry !== null
+    const series = isOption ? this.#master.series(symbol, expiry) : undefined
     const live = series && this.#live(series)
     this.#seriesOf.set(bars, live)
     return live
@@ -387,6 +401,7 @@ export class LiveChains implements TickObserver {
   #forgetSeries(): void {
     this.#series.clear()
     this.#seriesOf.clear()
+    this.#lookUps++
   }
 
   #live(series: Series): LiveSeries {

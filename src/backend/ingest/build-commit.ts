@@ -3,7 +3,7 @@
  * on is known when it is sent: the one before it may be under way still.
  */
 import type { Clock } from '../../kit/clock.ts'
-import type { BarFold } from '../../market/bar.ts'
+import { WHOLE_ROWS_UP_TO } from '../../limits.ts'
 import {
   bookColumns,
   futureBarRow,
@@ -11,8 +11,10 @@ import {
   liveColumns,
   minuteBarRow,
   optionBarRow,
+  optionBarUpdate,
 } from '../bars/bar-rows.ts'
 import { NOTHING_BENEATH } from '../bars/candle-row.ts'
+import type { HeldBar } from '../bars/held-bar.ts'
 import type { InstrumentBars } from '../bars/instrument-bars.ts'
 import type { CandleSource } from '../candles/candle-writer.ts'
 import type { LiveChains } from '../chain/live-chains.ts'
@@ -34,10 +36,13 @@ export function buildCommit(
   metrics: LiveMetrics,
   deadLetters: readonly DeadLetterRow[],
   clock: Clock,
+  takesUpdates: boolean,
 ): LiveCommit {
-  const bars = barRows(books, chains)
   const marketMs = books.marketTimeMs
   const nowMs = clock.elapsedMs()
+  // A part more of the statement costs as much as IV and Greeks of so many rows.
+  const mayUpdate = takesUpdates && books.changedBars.size > WHOLE_ROWS_UP_TO
+  const bars = barRows(books, chains, nowMs, mayUpdate)
   return {
     partition: books.partition,
     next: books.next,
@@ -52,36 +57,56 @@ export function buildCommit(
   }
 }
 
-type BarRows = Pick<LiveCommit, 'minuteBars' | 'futureBars' | 'optionBars' | 'beneath'>
+type BarRows = Pick<
+  LiveCommit,
+  'minuteBars' | 'futureBars' | 'optionBars' | 'optionUpdates' | 'beneath'
+>
 
-/** A row to be. */
-interface Changed {
-  readonly bars: InstrumentBars
-  readonly bar: BarFold
-}
-
-function barRows(books: PartitionBooks, chains: LiveChains): BarRows {
+function barRows(
+  books: PartitionBooks,
+  chains: LiveChains,
+  nowMs: number,
+  mayUpdate: boolean,
+): BarRows {
   const live = {
-    minuteBars: [] as Changed[],
-    futureBars: [] as Changed[],
-    optionBars: [] as Changed[],
+    minuteBars: new BarList(),
+    futureBars: new BarList(),
+    optionBars: new BarList(),
+    optionUpdates: new BarList(),
   }
   const beneath: CandleRowsBuilt = { minuteBars: [], futureBars: [], optionBars: [] }
-  for (const bars of books.takeDirtyBars()) {
-    const changed = live[LIST_OF[bars.instrument.kind]]
-    for (const minuteMs of bars.dirty) {
-      const bar = bars.bars.get(minuteMs)
-      if (bar === undefined) continue
-      const source = bars.candles.get(minuteMs)
-      if (source === undefined) changed.push({ bars, bar })
-      else addBeneath(beneath, books, bars, bar, source)
+  const { changedBars, closedBeforeMs } = books
+  for (const bars of changedBars.take(nowMs, closedBeforeMs)) {
+    const { changed, candles } = bars
+    const list = live[LIST_OF[bars.instrument.kind]]
+    if (changed.length > 1) changed.sort((a, b) => a.minuteMs - b.minuteMs)
+    for (const bar of changed) {
+      const { minuteMs } = bar
+      bar.isChanged = false
+      const source = candles.size === 0 ? undefined : candles.get(minuteMs)
+      if (source !== undefined) addBeneath(beneath, books, bars, bar, source)
+      else if (list !== live.optionBars || minuteMs < closedBeforeMs) list.add(bars, bar)
+      else if (mayUpdate && bar.mayBeUpdated) {
+        bar.isBehind = true
+        live.optionUpdates.add(bars, bar)
+      } else {
+        changedBars.writtenWhole(bars, bar, nowMs)
+        list.add(bars, bar)
+      }
     }
-    bars.dirty.clear()
+    changed.length = 0
   }
   return {
-    minuteBars: new MadeRows(live.minuteBars, (changed) => liveMinuteBar(changed, books)),
-    futureBars: new MadeRows(live.futureBars, (changed) => liveFutureBar(changed, books, chains)),
-    optionBars: new MadeRows(live.optionBars, (changed) => liveOptionBar(changed, books, chains)),
+    minuteBars: new MadeRows(live.minuteBars, (bars, bar) => liveMinuteBar(bars, bar, books)),
+    futureBars: new MadeRows(live.futureBars, (bars, bar) =>
+      liveFutureBar(bars, bar, books, chains),
+    ),
+    optionBars: new MadeRows(live.optionBars, (bars, bar) =>
+      liveOptionBar(bars, bar, books, chains),
+    ),
+    optionUpdates: new MadeRows(live.optionUpdates, (bars, bar) =>
+      optionBarUpdate(bars, bar, books.residentFromMs),
+    ),
     beneath,
   }
 }
@@ -93,38 +118,46 @@ const LIST_OF = {
   option: 'optionBars',
 } as const
 
+/** Bars with their instruments. */
+class BarList {
+  readonly instruments: InstrumentBars[] = []
+  readonly bars: HeldBar[] = []
+
+  add(bars: InstrumentBars, bar: HeldBar): void {
+    this.instruments.push(bars)
+    this.bars.push(bar)
+  }
+}
+
 /** Rows by tradingsymbol and minute; made of what is in memory when they are read. */
 class MadeRows<Row> implements OrderedRows<Row> {
-  readonly #changed: readonly Changed[]
-  readonly #make: (changed: Changed) => Row
+  readonly #list: BarList
+  readonly #make: (bars: InstrumentBars, bar: HeldBar) => Row
 
-  constructor(changed: Changed[], make: (changed: Changed) => Row) {
-    this.#changed = changed.sort(compareKeys)
+  constructor(list: BarList, make: (bars: InstrumentBars, bar: HeldBar) => Row) {
+    this.#list = list
     this.#make = make
   }
 
   get length(): number {
-    return this.#changed.length
+    return this.#list.bars.length
   }
 
   *[Symbol.iterator](): Generator<Row, void, void> {
-    for (const changed of this.#changed) yield this.#make(changed)
+    const { instruments, bars } = this.#list
+    for (let i = 0; i < bars.length; i++) {
+      yield this.#make(instruments[i] as InstrumentBars, bars[i] as HeldBar)
+    }
   }
 }
 
-function compareKeys(a: Changed, b: Changed): number {
-  const [x, y] = [a.bars.instrument, b.bars.instrument]
-  if (x.tradingsymbol !== y.tradingsymbol) return x.tradingsymbol < y.tradingsymbol ? -1 : 1
-  if (a.bar.minuteMs !== b.bar.minuteMs) return a.bar.minuteMs - b.bar.minuteMs
-  return x.exchange < y.exchange ? -1 : 1
-}
-
-function liveMinuteBar({ bars, bar }: Changed, books: PartitionBooks): MinuteBarRow {
+function liveMinuteBar(bars: InstrumentBars, bar: HeldBar, books: PartitionBooks): MinuteBarRow {
   return minuteBarRow(bars, liveColumns(bars, bar, books.residentFromMs))
 }
 
 function liveFutureBar(
-  { bars, bar }: Changed,
+  bars: InstrumentBars,
+  bar: HeldBar,
   books: PartitionBooks,
   chains: LiveChains,
 ): FutureBarRow {
@@ -134,7 +167,8 @@ function liveFutureBar(
 }
 
 function liveOptionBar(
-  { bars, bar }: Changed,
+  bars: InstrumentBars,
+  bar: HeldBar,
   books: PartitionBooks,
   chains: LiveChains,
 ): OptionBarRow {
@@ -155,7 +189,7 @@ function addBeneath(
   rows: CandleRowsBuilt,
   books: PartitionBooks,
   bars: InstrumentBars,
-  bar: BarFold,
+  bar: HeldBar,
   source: CandleSource,
 ): void {
   const isSettled = source === 'settled'

@@ -2,20 +2,22 @@
  * The writing half of a partition's session: commits what the readers have folded as often as the store
  * can take it, and lets candles and the finals of closed minutes have their turns in between.
  *
- *   build ─▶ (the commit before it ends) ─▶ one statement of finals ─▶ send ─┐
- *     ▲                                                                      │
- *     └──────────── while the store works on it, the next one is built ◀─────┘
+ *   build ─▶ (finals: once all is answered, one statement) ─▶ send ─┐
+ *     ▲                                                             │
+ *     └── while the store works on it, the next one is built ◀──────┘
  *
- * Whatever is written moves on from the same stored position, so never two things at a time. All of
- * it goes through one connection, in order: a read that is asked for after a commit was sent sees it.
+ * A commit is sent behind the one before it and takes effect only if that did. Candles and finals move
+ * on from a position that is known to be stored: they wait for the answers. All of it goes through one
+ * connection, in order: a read that is asked for after a commit was sent sees it.
  */
 import type { Bell } from '../../kit/bell.ts'
 import { pause } from '../../kit/pause.ts'
-import { CANDLES_FOLLOW_WITHIN_MS, COMMIT_PAUSE_MS, OTHERS_REST_SHARE } from '../../limits.ts'
+import { CANDLES_FOLLOW_WITHIN_MS, COMMITS_IN_FLIGHT, OTHERS_REST_SHARE } from '../../limits.ts'
 import { CandlesNotWrittenError } from '../candles/candle-writer.ts'
 import type { WriteQueue, WriteTurn } from '../candles/write-queue.ts'
 import type { DueMinute, PartitionStore, PreparedCommit, SourcePosition } from '../ports.ts'
 import { buildCommit } from './build-commit.ts'
+import { CommitPace } from './commit-pace.ts'
 import { RefusedByStore, StartOver } from './doubts.ts'
 import type { IngestParts } from './ingest-parts.ts'
 import type { PartitionBooks } from './partition-books.ts'
@@ -40,44 +42,21 @@ export interface CommitterSession {
   fail(error: unknown): void
 }
 
-interface SentCommit extends TakenRecords {
+/** A commit that the store has not answered. */
+interface InFlight {
   /** The position that it moves to. */
   readonly next: readonly SourcePosition[]
-  /** Monotonic. */
-  readonly sentAtMs: number
-}
-
-/** What something took lately. */
-class RunningMean {
-  mean = 0
-
-  add(value: number): void {
-    this.mean += (value - this.mean) / 8
-  }
-}
-
-/**
- * What the store lately took at the least. What is seen beyond that is mostly that its answer had to wait
- * for this thread to finish a build.
- */
-class RunningLow {
-  low = 0
-
-  add(value: number): void {
-    if (this.low === 0) this.low = value
-    this.low += (value - this.low) / (value < this.low ? 2 : 32)
-  }
+  readonly done: Promise<void>
 }
 
 export class Committer {
   readonly #parts: IngestParts
   readonly #session: CommitterSession
-  /** The commit that the store works on. */
-  #inFlight: { readonly sentAtMs: number; readonly done: Promise<void> } | undefined
-  /** A commit is built and waits for the one before it. */
+  /** What the store works on, and what is sent behind it. */
+  readonly #inFlight: InFlight[] = []
+  /** A commit is built and not sent yet. */
   #isBuilt = false
-  readonly #buildMs = new RunningMean()
-  readonly #sendMs = new RunningLow()
+  readonly #pace = new CommitPace()
   readonly #turn: WriteTurn
   /** What ends the wait of a series' finals for candles: the timer that was set last. */
   readonly #holds = new Map<string, symbol>()
@@ -99,14 +78,17 @@ export class Committer {
   async run(): Promise<void> {
     const { clock } = this.#parts
     const { uncommitted, bell, failed } = this.#session
-    let beganAtMs = Number.NEGATIVE_INFINITY
     while (!failed.aborted) {
-      if (this.#inFlight !== undefined && !this.#mayBuildAhead) {
-        await this.#inFlight.done
+      const [first] = this.#inFlight
+      const last = this.#inFlight.at(-1)
+      if (last !== undefined && !this.#mayBuildAhead) {
+        await last.done
         // Live commits go first: others only get a turn between two of them.
         if (!failed.aborted) await this.#writeOther()
-      } else if (!uncommitted.isChanged && this.#inFlight !== undefined) {
-        const { done } = this.#inFlight
+      } else if (first !== undefined && this.#inFlight.length >= COMMITS_IN_FLIGHT) {
+        await first.done
+      } else if (!uncommitted.isChanged && last !== undefined) {
+        const { done } = last
         await (this.#session.isFinished ? done : Promise.race([bell.heard(), done]))
       } else if (!uncommitted.isChanged) {
         if (this.#session.isFinished) break
@@ -114,13 +96,10 @@ export class Committer {
         // Whatever came while this looked for something to write has called in vain.
         if (!(await this.#writeOther()) && rings === bell.rings) await this.#untilNews()
       } else {
-        const paceMs = beganAtMs + COMMIT_PAUSE_MS
-        const waitMs = this.#session.isFinished ? 0 : this.#tooEarlyByMs(paceMs)
-        if (waitMs <= 0) {
-          beganAtMs = clock.elapsedMs()
-          await this.#commit()
-        } else if (this.#inFlight !== undefined) {
-          await Promise.race([pause(clock, waitMs, failed), this.#inFlight.done])
+        const waitMs = this.#session.isFinished ? 0 : this.#tooEarlyByMs
+        if (waitMs <= 0) await this.#commit()
+        else if (last !== undefined) {
+          await Promise.race([pause(clock, waitMs, failed), last.done])
         } else if (!(await this.#writeOther())) {
           // While changes gather for the next commit others go on; they need no pause.
           await pause(clock, waitMs, failed)
@@ -145,40 +124,37 @@ export class Committer {
     )
   }
 
-  /** What is built too early misses the ticks that come while it waits for the store. */
-  #tooEarlyByMs(paceMs: number): number {
-    const nowMs = this.#parts.clock.elapsedMs()
-    const inFlight = this.#inFlight
-    if (inFlight === undefined) return paceMs - nowMs
-    const freeAtMs = inFlight.sentAtMs + this.#sendMs.low
-    return Math.max(paceMs, freeAtMs - this.#buildMs.mean) - nowMs
+  get #tooEarlyByMs(): number {
+    const { changedBars } = this.#session.books
+    return this.#pace.tooEarlyByMs(this.#parts.clock.elapsedMs(), changedBars.size)
   }
 
-  /** Builds a commit and hands it to the store once that is done with the one before. */
+  /** Builds a commit and hands it to the store, behind the one that it works on. */
   async #commit(): Promise<void> {
     const { clock } = this.#parts
     const { books, failed, uncommitted } = this.#session
     const beganAtMs = clock.elapsedMs()
     const taken = uncommitted.take()
+    const instruments = books.changedBars.size
     // What is with the store may go: whoever reads it again on this connection comes behind it.
     books.forgetOld()
-    const isAhead = this.#inFlight !== undefined
     this.#isBuilt = true
     const { next, preparing } = this.#prepare(taken)
-    this.#buildMs.add(clock.elapsedMs() - beganAtMs)
-    // What is refused before it is sent is told after the commit before it has come to its end.
-    await Promise.allSettled([preparing, this.#inFlight?.done])
-    // Where commits follow one another without a pause finals would else never have a turn.
-    if (isAhead && !failed.aborted) await this.#writeFinals()
+    this.#pace.built(beganAtMs, clock.elapsedMs(), instruments)
+    const [prepared] = await Promise.allSettled([preparing])
+    const before = this.#inFlight.at(-1)
+    if (before !== undefined && (prepared.status === 'rejected' || this.#isFinalPlanned)) {
+      // What is refused before it is sent is told after the commit before it has come to its end.
+      await before.done
+      // Where commits follow one another without a pause finals would else never have a turn.
+      if (!failed.aborted) await this.#writeFinals()
+    }
     if (failed.aborted) return
     const send = await preparing
-    const sentAtMs = clock.elapsedMs()
-    this.#inFlight = {
-      sentAtMs,
-      done: this.#send(send, { ...taken, next, sentAtMs }).catch((error) =>
-        this.#session.fail(error),
-      ),
-    }
+    const expected = this.#inFlight.at(-1)?.next ?? books.expected
+    this.#pace.sent(clock.elapsedMs(), instruments)
+    const done = this.#send(send, expected, next, taken).catch((error) => this.#session.fail(error))
+    this.#inFlight.push({ next, done })
     this.#isBuilt = false
     this.#planNext()
   }
@@ -190,21 +166,23 @@ export class Committer {
   } {
     const { chains, clock, metrics } = this.#parts
     const { books, store } = this.#session
-    const commit = buildCommit(books, chains, metrics, deadLetters, clock)
+    const commit = buildCommit(books, chains, metrics, deadLetters, clock, store.takesUpdates)
     const { next } = commit
     return { next, preparing: this.#guarded(async () => store.prepare(commit), next, records) }
   }
 
   async #send(
     send: PreparedCommit,
-    { next, records, oldestReceivedMs, sentAtMs }: SentCommit,
+    expected: readonly SourcePosition[],
+    next: readonly SourcePosition[],
+    { records, oldestReceivedMs }: TakenRecords,
   ): Promise<void> {
     const { clock, counters, commitLatency, onCommitted } = this.#parts
     const { books, bell, onCommit } = this.#session
-    const result = await this.#guarded(() => send(books.expected), next, records)
+    const result = await this.#guarded(() => send(expected), next, records)
     if (result === 'superseded') throw new StartOver('the stored position is not ours')
-    this.#inFlight = undefined
-    this.#sendMs.add(clock.elapsedMs() - sentAtMs)
+    this.#inFlight.shift()
+    this.#pace.answered(clock.elapsedMs())
     books.committed(next)
     counters.commits++
     if (oldestReceivedMs !== null) commitLatency.record(clock.nowMs() - oldestReceivedMs)
@@ -221,6 +199,12 @@ export class Committer {
     const isWritten = await this.#writeOtherInTurn()
     this.#restSince(beganAtMs)
     return isWritten
+  }
+
+  get #isFinalPlanned(): boolean {
+    const { books } = this.#session
+    const due = books.nextDue()
+    return due !== undefined && this.#parts.minuteClose.isPlanned(books, due)
   }
 
   async #writeFinals(): Promise<void> {

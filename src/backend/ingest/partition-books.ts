@@ -17,8 +17,9 @@ import { Coverage, SampledCoverage } from '../../market/coverage.ts'
 import { type Instrument, instrumentKey } from '../../market/instrument.ts'
 import { DAY_MS, floorToMinute, MINUTE_MS } from '../../market/ist.ts'
 import type { JournalledTick } from '../../market/tick.ts'
-import { InstrumentBars, type SessionLookup } from '../bars/instrument-bars.ts'
+import { InstrumentBars, type SessionLookup, type TickReceiver } from '../bars/instrument-bars.ts'
 import type { CoverageRow, DueMinute, FeedGapRow, LedgerRow, SourcePosition } from '../ports.ts'
+import { ChangedBars } from './changed-bars.ts'
 import { DueMinutes } from './due-minutes.ts'
 import { GapBook } from './gap-book.ts'
 import { Ledger } from './ledger.ts'
@@ -36,9 +37,10 @@ export interface BooksState {
   readonly atMostOnce: ReadonlySet<string>
 }
 
-/** Told of every tick, folded or not: keeps the latest quotes. */
+/** Who is told of every tick, folded or not: keeps the latest quotes. */
 export interface TickObserver {
-  onTick(bars: InstrumentBars, tick: JournalledTick): void
+  /** Takes the ticks of one instrument; asked for once. */
+  receiverOf(bars: InstrumentBars): TickReceiver
 }
 
 /** Counts that metrics show; plain integers, since they are on the tick path. */
@@ -78,6 +80,8 @@ export class PartitionBooks {
   readonly instruments = new Map<string, InstrumentBars>()
   readonly due: DueMinutes
   readonly gaps: GapBook
+  /** What the next commit writes of bars. */
+  readonly changedBars = new ChangedBars(this.instruments)
   readonly counters: FoldCounters = { ahead: 0, late: 0, unknownTokens: 0 }
   /** Every stored row from this minute on is in memory. */
   residentFromMs: number
@@ -92,7 +96,6 @@ export class PartitionBooks {
   readonly #coverageDirty = new Set<InstrumentBars>()
   readonly #sessionOf: SessionLookup
   readonly #observer: TickObserver
-  readonly #dirtyBars = new Set<InstrumentBars>()
 
   constructor(state: BooksState, sessionOf: SessionLookup, observer: TickObserver) {
     this.partition = state.partition
@@ -171,12 +174,15 @@ export class PartitionBooks {
   know(instrument: Instrument, isSampled = false): InstrumentBars {
     const key = instrumentKey(instrument.exchange, instrument.tradingsymbol)
     const known = this.instruments.get(key)
-    const isKnown = known !== undefined && isSameInstrument(known.instrument, instrument)
-    const bars =
-      isKnown && (!isSampled || known.coverage instanceof SampledCoverage)
-        ? known
-        : new InstrumentBars(instrument, this.#coverageOf(key, known, isSampled), this.#sessionOf)
+    if (known !== undefined && (!isSampled || known.coverage instanceof SampledCoverage)) {
+      // The same contract told anew keeps its memory: what is not committed of it stands nowhere else.
+      if (!isSameInstrument(known.instrument, instrument)) known.redefine(instrument)
+      return known
+    }
+    const coverage = this.#coverageOf(key, isSampled)
+    const bars = new InstrumentBars(instrument, coverage, this.#sessionOf)
     this.instruments.set(key, bars)
+    this.changedBars.instrumentsChanged()
     return bars
   }
 
@@ -217,15 +223,17 @@ export class PartitionBooks {
     if (typeof result !== 'string' && 'needsMinuteMs' in result) {
       return { bars, minuteMs: result.needsMinuteMs }
     }
-    this.#observer.onTick(bars, tick)
+    bars.receiver ??= this.#observer.receiverOf(bars)
+    bars.receiver(tick)
     if (typeof result === 'string') return this.#notFolded(source, sequence, result)
     this.#advance(source, sequence)
     source.ledger.folded()
-    if (bars.dirty.size > 0) this.#dirtyBars.add(bars)
+    if (bars.changed.length > 0) this.changedBars.mark(bars)
     if (result.ahead) this.counters.ahead++
     if (result.quoteMinuteMs < this.closedBeforeMs) this.#late(bars, result.quoteMinuteMs)
-    if (result.tradeMinuteMs !== undefined && bars.dirty.has(result.tradeMinuteMs)) {
-      if (result.tradeMinuteMs < this.closedBeforeMs) this.#late(bars, result.tradeMinuteMs)
+    const { tradeMinuteMs } = result
+    if (tradeMinuteMs !== undefined && tradeMinuteMs < this.closedBeforeMs) {
+      if (bars.bars.get(tradeMinuteMs)?.isChanged) this.#late(bars, tradeMinuteMs)
     }
     return 'folded'
   }
@@ -281,13 +289,6 @@ export class PartitionBooks {
       const bars = this.instruments.get(key)
       if (bars && mode) this.#beginCoverage(bars, toMs, mode)
     }
-  }
-
-  /** Bars changed since the last call, to be written; they count as clean afterwards. */
-  takeDirtyBars(): InstrumentBars[] {
-    const dirty = [...this.#dirtyBars]
-    this.#dirtyBars.clear()
-    return dirty
   }
 
   takeCoverage(): CoverageRow[] {
@@ -358,10 +359,9 @@ export class PartitionBooks {
     return reason as FoldResult
   }
 
-  #coverageOf(key: string, known: InstrumentBars | undefined, isSampled: boolean): Coverage {
+  #coverageOf(key: string, isSampled: boolean): Coverage {
     // What another log had covered before is none of what comes at most once.
-    if (isSampled && !(known?.coverage instanceof SampledCoverage)) return new SampledCoverage()
-    return known?.coverage ?? this.#coverageFromStore(key)
+    return isSampled ? new SampledCoverage() : this.#coverageFromStore(key)
   }
 
   #coverageFromStore(key: string): Coverage {

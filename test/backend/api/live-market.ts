@@ -59,7 +59,7 @@ export class LiveMarket {
     rupees: number,
     over: Partial<JournalledTick> = {},
   ): void {
-    this.chains.onTick(this.barsOf(instrument), packet(instrument, atMs, rupees, over))
+    this.chains.receiverOf(this.barsOf(instrument))(packet(instrument, atMs, rupees, over))
   }
 
   /** Streamed in full mode from the first packet on. */

@@ -249,12 +249,12 @@ describe('the fold', () => {
     const bars = barsOf(OPTION)
     const tradeS = OPEN_MS / 1000 + 2
     bars.fold(tick({ lastTradeTimeS: tradeS, exchangeTimeS: tradeS, dayVolume: 65 }), 1, 1, OPEN_MS)
-    bars.dirty.clear()
+    for (const bar of bars.changed.splice(0)) bar.isChanged = false
     for (let i = 0; i < 5; i++) {
       const exchangeTimeS = tradeS + 120 + i
       bars.fold(tick({ lastTradeTimeS: tradeS, exchangeTimeS, dayVolume: 65 }), 1, 2 + i, OPEN_MS)
     }
-    expect([...bars.dirty]).toEqual([OPEN_MS + 120_000])
+    expect(bars.changed.map(({ minuteMs }) => minuteMs)).toEqual([OPEN_MS + 120_000])
   })
 
   it('asks for a minute that is not in memory and changes nothing until it has it', () => {
