@@ -74,18 +74,16 @@ export function tableText(rows: readonly ResultRow[]): string {
  */
 const LIMITS = `## What limits the figures
 
-- **The backend's main thread, from 50,000 ticks/s on.** Of its time some 45 % is making and encoding
-  rows (a fifth of that IV and Greeks), 15 % is folding, 11 % is garbage collection. The generator gives
-  every instrument its turn, so that up to 4,500 ticks are as many rows; what a tick costs here and in
-  PostgreSQL must stay well below the 20 µs between two of them, or commits grow to all 4,500 rows and
-  take some 100 ms each. The writer alone stays below (commits of 500 rows, median 22 ms); with ticker,
-  generator and PostgreSQL beside it on two cores it does not quite.
+- **Processor time of a row, from 50,000 ticks/s on.** The generator gives every instrument its turn, so that
+  up to 4,500 ticks are as many rows; what a tick costs in the backend and in PostgreSQL must stay well below
+  the 20 µs between two of them, or commits grow to all 4,500 rows, and each of them waits for one. At
+  50,000 the backend takes 10 µs of it, PostgreSQL 12 µs (a row that is only updated 6 to 8 µs alone, each
+  commit some 1.8 ms besides): on two cores that are the two halves of one, with ticker, generator and bench
+  beside them, that is just too much. Half of the seconds have a P99 below 80 ms; a pause of any kind (a
+  minute's 4,500 inserts, finals, a major garbage collection) lets commits grow, and it takes seconds until
+  they are small again.
 - **A minute's first seconds.** Its 4,500 rows are inserted into the table and three indexes, and those of
-  the minute before are written once more, between live commits: at 10,000 ticks/s that is the P99, at
-  50,000 the P99 of the writer alone.
-- **Two cores that are one.** Where both are busy at once the same build of 4,500 rows takes twice the time
-  that it takes alone, so 50,000 ticks/s (backend 79 %, PostgreSQL 43 %, the rest 36 % of a core) leave
-  nothing of the machine, though the sum is below 200 %.
+  the minute before are written once more, between live commits: at 10,000 ticks/s that is the P99.
 - **400,000 ticks/s** are more than the machine takes with generator, ticker, backend and PostgreSQL on
   two cores: nothing is lost, the journal takes the load, and the backend is level some seconds after.
 
@@ -105,6 +103,15 @@ and without keys put together (main thread 50 → 43 %, PostgreSQL 37 → 31 %, 
 at all 4,500 instruments in slices or seldom (P99 98 → 56 ms with all roles apart), what a series' finals
 rest on read in parts (ticks over 50 ms after a close 13,611 → 2,242 of 50,000). Commits at least 12 or 20 ms
 apart instead of 5: a tenth and a fifth less processor time, median 10 → 18 and 24 ms, no better P99.
+Then, on the EPYC, at 50,000 ticks/s with all roles apart, where P50 and P99 were 86 to 279 and 303 to
+483 ms with the machine's speed: the next commit sent behind the one that the store works on (131 → 74 ms
+in the median), rows of an open minute updated without IV and Greeks in commits of more than 250 instruments
+(PostgreSQL 9 → 6.3 µs a row alone), instruments of one shape instead of dictionaries (3.3 million missed
+field accesses in 80 s at 10,000 ticks/s, then 0.2), changed bars by rank instead of sorted, journal batches
+at least 5 ms apart (330 → 170 a second; ticker 25 → 21 %), numbers of every tick without boxes. The backend's
+share fell from 69–78 % to 53 %, and 200,000 ticks/s came from a median of 1,442 to 168 ms. Updates in every
+commit: 10 % more of PostgreSQL at 10,000 ticks/s, since each part of a statement costs. Commits 20 or 35 ms
+apart under load: nothing.
 `
 
 /** @param revision what was measured: a commit, and whether the tree differed from it */
