@@ -179,6 +179,7 @@ export class PartitionBooks {
       if (!isSameInstrument(known.instrument, instrument)) known.redefine(instrument)
       return known
     }
+    // All logs of a backend are of one kind, so nothing has been folded for the one that is replaced.
     const coverage = this.#coverageOf(key, isSampled)
     const bars = new InstrumentBars(instrument, coverage, this.#sessionOf)
     this.instruments.set(key, bars)
