@@ -25,7 +25,7 @@ interface Listed {
 
 interface Row {
   readonly minuteMs: number
-  readonly prices: readonly number[]
+  readonly prices: readonly (number | null)[]
   readonly volume: number
   readonly dayVolume: number
 }
@@ -94,7 +94,8 @@ describe.skipIf(url === undefined)('a backend that is killed in the middle of a 
     const { candles } = await ask<History>(`${tickerUrl}/history/${token}?${span}`)
     const byMinute = new Map(candles.map((candle) => [Date.parse(candle[0]), candle]))
     let dayVolume = 0
-    let last = 0
+    // Before a contract's first trade of the day there is no price.
+    let last: number | null = null
     return Array.from({ length: MINUTES }, (_, i) => {
       const minuteMs = fromMs + i * MINUTE_MS
       const [, open, high, low, close, volume] = byMinute.get(minuteMs) ?? [
