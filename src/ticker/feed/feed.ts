@@ -12,7 +12,6 @@ import type { LatencyHistogram } from '../../kit/latency-histogram.ts'
 import type { Log } from '../../kit/log.ts'
 import type { Count } from '../../kit/metrics.ts'
 import {
-  JOURNAL_BATCH_PAUSE_MS,
   TICKER_GAP_LOOKBACK_MS,
   TICKER_PENDING_MAX_BYTES,
   TICKER_PENDING_PAUSE_BYTES,
@@ -52,7 +51,7 @@ export interface FeedDeps {
   readonly onTakenOver: (stream: Stream) => void
   readonly onJournalled?: PartitionFeedDeps['onJournalled']
   readonly intakeLimits?: IntakeLimits
-  /** By default `JOURNAL_BATCH_PAUSE_MS`. */
+  /** Journal batches leave so far apart at the least; by default as soon as the journal is idle. */
   readonly batchPauseMs?: number
 }
 
@@ -179,7 +178,7 @@ export class Feed {
       onLoss: (feed, reason, fromMs) => this.coverage.openPartitionGap(reason, feed, fromMs),
       onJournalled: this.#deps.onJournalled,
       onRoom: () => this.#measure(),
-      batchPauseMs: this.#deps.batchPauseMs ?? JOURNAL_BATCH_PAUSE_MS,
+      batchPauseMs: this.#deps.batchPauseMs ?? 0,
     })
   }
 
