@@ -1,8 +1,6 @@
 /**
  * One partition's way into the journal. Records gather in a batch; the batch leaves as soon as the
- * one before it is written and some milliseconds old: each costs a write, a message to every reader and
- * some changes of threads, whatever it holds. So a quiet feed is written at once and a busy one in
- * larger batches.
+ * one before it is written, so a quiet feed is written at once and a busy one in larger batches.
  *
  *   take, control ──▶ gathering ──(journal idle)──▶ in flight ──▶ written
  *                         ▲                             │
@@ -42,8 +40,6 @@ export interface PartitionFeedDeps {
   readonly onJournalled?: ((header: BatchHeader, bytes: Uint8Array) => void) | undefined
   /** Something was written or given up: there is more room. */
   readonly onRoom: () => void
-  /** Batches leave so far apart at the least. */
-  readonly batchPauseMs: number
 }
 
 interface Gathering {
@@ -75,10 +71,6 @@ export class PartitionFeed {
   #refusedFor: LossReason | undefined
   /** Monotonic; after a refusal nothing is tried before it. */
   #retryAtMs = Number.NEGATIVE_INFINITY
-  /** When the last batch left, monotonic. */
-  #leftAtMs = Number.NEGATIVE_INFINITY
-  /** A flush is to come. */
-  #isWaiting = false
   /** A loss has been told and no tick taken since. */
   #isLosing = false
 
@@ -137,29 +129,11 @@ export class PartitionFeed {
     if (this.isTaking || !isWaiting) this.control(record)
   }
 
-  /**
-   * Sends what has gathered, unless a batch is on its way or left a moment ago; what waits goes when that
-   * is over.
-   */
+  /** Sends what has gathered, unless a batch is on its way; what waits goes with the next call. */
   flush(): void {
-    if (this.#inFlight !== undefined || this.#builder.recordCount === 0) return
-    const { clock, batchPauseMs } = this.#deps
-    const waitMs = this.#leftAtMs + batchPauseMs - clock.elapsedMs()
-    if (waitMs <= 0) this.#send()
-    else if (!this.#isWaiting) {
-      this.#isWaiting = true
-      clock.after(waitMs, () => {
-        this.#isWaiting = false
-        this.flush()
-      })
-    }
-  }
-
-  #send(): void {
     if (this.#inFlight !== undefined || this.#builder.recordCount === 0) return
     if (this.#refusedFor !== undefined && this.#deps.clock.elapsedMs() < this.#retryAtMs) return
     for (const range of this.#gathering.accounts.ranges) this.#builder.addConnection(range)
-    this.#leftAtMs = this.#deps.clock.elapsedMs()
     const batch = this.#builder.finish(this.#deps.marketTimeMs())
     this.#inFlight = { ...this.#gathering, byteLength: batch.length }
     this.#gathering = this.#begin([], new BatchAccounts())
@@ -169,7 +143,7 @@ export class PartitionFeed {
   /** Writes everything that has gathered; gives up what the journal refuses. */
   async drain(): Promise<void> {
     await this.#settled
-    this.#send()
+    this.flush()
     await this.#settled
   }
 
