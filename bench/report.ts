@@ -110,7 +110,7 @@ in the median), rows of an open minute updated without IV and Greeks in commits 
 field accesses in 80 s at 10,000 ticks/s, then 0.2), changed bars by rank instead of sorted,
 numbers of every tick without boxes. Journal batches at least 5 ms apart, too, in the figures of the table
 (330 a second else; ticker 25 → 21 %): taken out again, as tests of the ticker's end have to be seen with it. The backend's
-share fell from 69–78 % to 53 %, and 200,000 ticks/s came from a median of 1,442 to 168 ms. Updates in every
+share fell from 69–78 % to 53 %, and 200,000 ticks/s have a median of 168 ms (1,442 on the Xeon before). Updates in every
 commit: 10 % more of PostgreSQL at 10,000 ticks/s, since each part of a statement costs. Commits 20 or 35 ms
 apart under load: nothing.
 `
