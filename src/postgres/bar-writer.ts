@@ -68,6 +68,7 @@ import {
 import { classify } from './classify-error.ts'
 import type { Store } from './connection.ts'
 import { datesBefore, previousOiParts, previousOiSql } from './previous-oi.ts'
+import { hasTimescale } from './timescale/has-timescale.ts'
 
 const FINAL_MINUTE_BARS = finalTable(MINUTE_BARS, INDEX_BENEATH)
 const FINAL_FUTURES_BARS = finalTable(FUTURES_BARS, DERIVATIVE_BENEATH)
@@ -85,8 +86,7 @@ export function barStore(store: Store, consumer: string): StoreOpener {
     openPartition: async (partition) => {
       const client = await store.connectPipelined()
       await client.query(WRITE_INTO_COMPRESSED)
-      const { rowCount } = await client.query(HAS_TIMESCALE)
-      return new BarWriter(client, consumer, partition, rowCount === 0)
+      return new BarWriter(client, consumer, partition, !(await hasTimescale(client)))
     },
     classify: failureOf,
   }
@@ -401,8 +401,6 @@ function inOrder(producers: readonly string[], rows: readonly OffsetRow[]): Sour
     }
   })
 }
-
-const HAS_TIMESCALE = "SELECT FROM pg_extension WHERE extname = 'timescaledb'"
 
 /** A gap that is not closed yet is not repaired, and one that is repaired stays so. */
 const repairGaps = (given: string) => `  UPDATE feed_gaps AS t

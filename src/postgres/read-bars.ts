@@ -11,6 +11,7 @@ import { API_BAR_DAYS_PER_STATEMENT } from '../limits.ts'
 import type { InstrumentKind } from '../market/instrument.ts'
 import { addDays, istDate, MINUTE_MS, startOfDateMs } from '../market/ist.ts'
 import { instant } from './read-instant.ts'
+import { hasTimescale } from './timescale/has-timescale.ts'
 
 export type ReadBars = (
   of: BarIdentity,
@@ -118,11 +119,6 @@ function openingOf(length: SpanLength, minuteMs: number): number {
 }
 
 const WIDTHS = { '1m': 1, '5m': 5, '15m': 15 } as const
-
-async function hasTimescale(pool: pg.Pool): Promise<boolean> {
-  const { rows } = await pool.query("SELECT FROM pg_extension WHERE extname = 'timescaledb'")
-  return rows.length > 0
-}
 
 function statementOf(table: BarTable, length: SpanLength, keepsLonger: boolean): string {
   if (length === '1m') return minutesOf(table)

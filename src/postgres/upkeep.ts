@@ -12,6 +12,7 @@ import { STORE_RETENTION_ROWS_PER_STATEMENT } from '../limits.ts'
 import { DAY_MS, istDate, startOfDateMs } from '../market/ist.ts'
 import { instantText } from './array-literal.ts'
 import { AGGREGATES, MINUTE_TABLES, type MinuteTable } from './minute-tables.ts'
+import { hasTimescale } from './timescale/has-timescale.ts'
 import { type LooseDay, readLooseDays, readOwed } from './timescale/settled-days.ts'
 
 type Queryable = Pick<ClientBase, 'query'>
@@ -48,8 +49,7 @@ export class BarUpkeep {
   }
 
   async #hypertables(): Promise<ReadonlySet<string>> {
-    const extension = await this.#database.query(HAS_TIMESCALE)
-    if (extension.rows.length === 0) return new Set()
+    if (!(await hasTimescale(this.#database))) return new Set()
     const { rows } = await this.#database.query<{ name: string }>(HYPERTABLES)
     return new Set(rows.map(({ name }) => name))
   }
@@ -131,8 +131,6 @@ const FORGET_SYMBOLS = `
   DELETE FROM bar_symbols AS s
   WHERE NOT EXISTS (
     SELECT FROM freshness AS f WHERE f.table_name = s.table_name AND f.symbol = s.symbol)`
-
-const HAS_TIMESCALE = "SELECT FROM pg_extension WHERE extname = 'timescaledb'"
 
 const HYPERTABLES = `
   SELECT hypertable_name AS name FROM timescaledb_information.hypertables
