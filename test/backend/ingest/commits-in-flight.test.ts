@@ -5,8 +5,9 @@ import { openStore, type Store } from '../../../src/postgres/connection.ts'
 import { postgresUrl } from '../../services.ts'
 import { silentLog } from '../../silent-log.ts'
 import { until } from '../../until.ts'
-import { IngestUnderTest, minute, type Row } from '../candles/ingest-under-test.ts'
+import { IngestUnderTest, minute } from '../candles/ingest-under-test.ts'
 import { ALL, begins, clockAt, FUTURE, NIFTY, OPEN_MS, OPTIONS, packet } from '../scenario.ts'
+import { type Row, storedRows } from '../stored-rows.ts'
 import { type Answer, type WatchedStore, watched } from './watched-store.ts'
 
 const url = await postgresUrl()
@@ -91,43 +92,20 @@ describe.skipIf(url === undefined)('two commits in flight of which the first is 
     await test.settled()
   }
 
-  async function everything(): Promise<Map<string, Row[]>> {
-    const tables = [
-      'minute_bars',
-      'futures_bars',
-      'fo_option_strike_bars',
-      'fo_expiry_metrics',
-      'fo_strike_distribution',
-      'coverage',
-      'delivery_ledger',
-    ]
-    const all = new Map<string, Row[]>()
-    for (const table of tables) {
-      const found = await test.rows<{ row: Row }>(
-        `SELECT to_jsonb(t) - 'updated_at' AS row FROM ${table} t ORDER BY 1`,
-      )
-      all.set(
-        table,
-        found.map(({ row }) => row),
-      )
-    }
-    return all
-  }
-
   /** What stands in the store after the same log, read anew without any trouble. */
-  async function undisturbed(): Promise<Map<string, Row[]>> {
+  async function undisturbed(): Promise<Record<string, Row[]>> {
     const { log } = test
     await test.clear()
     test.log = log
     test.logs = new LogSet([log])
     test.start()
     await test.settled()
-    return everything()
+    return storedRows(test.client)
   }
 
   async function expectAsUndisturbed(tickCount: number): Promise<void> {
-    const stored = await everything()
-    const [future] = stored.get('futures_bars') ?? []
+    const stored = await storedRows(test.client)
+    const [future] = stored['futures_bars'] ?? []
     expect(future).toMatchObject({ open: 24_510, close: 24_513, tick_count: tickCount })
     expect(stored).toEqual(await undisturbed())
   }

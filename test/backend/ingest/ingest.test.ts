@@ -22,6 +22,7 @@ import {
   OPTIONS,
   packet,
 } from '../scenario.ts'
+import { storedRows } from '../stored-rows.ts'
 
 const url = await postgresUrl()
 const MINUTE_MS = 60_000
@@ -224,7 +225,7 @@ describe.skipIf(url === undefined)('ingest', () => {
     tradeTwoMinutes()
     start()
     await settled()
-    const wanted = await everything()
+    const wanted = await storedRows(client)
     for (let cut = 1; cut < log.batches.length; cut += 3) {
       await running.pop()?.stop()
       const whole = log
@@ -244,7 +245,7 @@ describe.skipIf(url === undefined)('ingest', () => {
       log = whole
       start()
       await settled()
-      expect(await everything(), `cut before batch ${cut}`).toEqual(wanted)
+      expect(await storedRows(client), `cut before batch ${cut}`).toEqual(wanted)
     }
   })
 
@@ -253,26 +254,6 @@ describe.skipIf(url === undefined)('ingest', () => {
       `TRUNCATE minute_bars, futures_bars, fo_option_strike_bars, fo_expiry_metrics,
        fo_strike_distribution, coverage, feed_gaps, stream_offsets, delivery_ledger, finalise_queue`,
     )
-  }
-
-  async function everything(): Promise<unknown> {
-    const tables = [
-      'minute_bars',
-      'futures_bars',
-      'fo_option_strike_bars',
-      'fo_expiry_metrics',
-      'fo_strike_distribution',
-      'coverage',
-      'delivery_ledger',
-    ]
-    const all: Record<string, unknown> = {}
-    for (const table of tables) {
-      const found = await rows<{ row: Record<string, unknown> }>(
-        `SELECT to_jsonb(t) - 'updated_at' AS row FROM ${table} t ORDER BY 1`,
-      )
-      all[table] = found.map(({ row }) => row)
-    }
-    return all
   }
 
   it('writes no metrics of a minute in which only the index has ticked: nobody may come to close it', async () => {

@@ -7,8 +7,9 @@ import { barStore } from '../../../src/postgres/bar-writer.ts'
 import { openStore, type Store } from '../../../src/postgres/connection.ts'
 import { postgresUrl } from '../../services.ts'
 import { silentLog } from '../../silent-log.ts'
-import { IngestUnderTest, type Row } from '../candles/ingest-under-test.ts'
+import { IngestUnderTest } from '../candles/ingest-under-test.ts'
 import { begins, clockAt, FUTURE, NIFTY, OPEN_MS, option, packet } from '../scenario.ts'
+import { BAR_TABLES, type Row, storedRows } from '../stored-rows.ts'
 import { type WatchedCommit, type WatchedStore, watched } from './watched-store.ts'
 
 const url = await postgresUrl()
@@ -118,16 +119,8 @@ describe.skipIf(url === undefined)('option rows of an open minute under load', (
     }
   }
 
-  async function bars(): Promise<Row[]> {
-    const tables = ['fo_option_strike_bars', 'futures_bars', 'minute_bars']
-    const found: Row[] = []
-    for (const table of tables) {
-      const rows = await test.rows<{ row: Row }>(
-        `SELECT to_jsonb(t) - 'updated_at' AS row FROM ${table} t ORDER BY 1`,
-      )
-      found.push(...rows.map(({ row }) => row))
-    }
-    return found
+  function bars(): Promise<Record<string, Row[]>> {
+    return storedRows(test.client, BAR_TABLES)
   }
 
   async function ivs(): Promise<unknown[]> {
@@ -136,7 +129,7 @@ describe.skipIf(url === undefined)('option rows of an open minute under load', (
   }
 
   /** The same log, read anew by a store that writes rows whole only. */
-  async function writtenWhole(): Promise<Row[]> {
+  async function writtenWhole(): Promise<Record<string, Row[]>> {
     const { log } = test
     await test.clear()
     test.log = log
