@@ -513,7 +513,7 @@ export const ALLOWED_LATENESS_MS = 5_000
  * While a minute is open an option's row gets new IV and Greeks so far apart where it is written more
  * often; its prices, volume and book are in every write.
  */
-export const ANALYTICS_PERIOD_MS = 500
+export const ANALYTICS_PERIOD_MS = 1_000
 /** A commit of so few instruments writes all rows with IV and Greeks. */
 export const WHOLE_ROWS_UP_TO = 250
 /** By how much rows take their turns faster than they are due, so that none of them waits for ever. */

@@ -20,7 +20,7 @@ export class ChangedBars {
   #isRanked = false
   /**
    * Rows written whole, in the order of time: instrument, bar and when (monotonic), side by side, since
-   * some thousand entries a second that live for half a second would be costly to collect.
+   * some thousand entries a second that live for a second would be costly to collect.
    */
   readonly #wholeOf: InstrumentBars[] = []
   readonly #whole: HeldBar[] = []
