@@ -45,6 +45,7 @@ export class PartitionLog {
   readonly #damaged = new Map<string, SetAside>()
   #newest: Position
   #isClosed = false
+  /** Of the readers that have left. */
   #highWaterQueueBytes = 0
 
   constructor(options: PartitionLogOptions, segments: SegmentList, newest: Position) {
@@ -77,8 +78,10 @@ export class PartitionLog {
     return [...this.#damaged.values()]
   }
 
+  /** The most that ever waited for one live reader, whether it is still there or not. */
   get highWaterQueueBytes(): number {
-    return this.#highWaterQueueBytes
+    const present = Array.from(this.#live, ({ highWaterBytes }) => highWaterBytes)
+    return Math.max(this.#highWaterQueueBytes, ...present)
   }
 
   /** A new epoch begins: nothing is known in it yet. */

@@ -54,6 +54,26 @@ async function longJournal(journal: Journal, count = 300): Promise<void> {
 }
 
 describe('a reader', () => {
+  it('is counted with what waits for it while it is there, and after it has left', async () => {
+    const journal = await bench().open()
+    const reader = new SlowReader(journal)
+    const waited = () => journal.status().partitions[0]?.highWaterQueueBytes
+    await journal.append(0, tickBatch([1]))
+    await reader.takeUntil(1)
+    const taking = reader.take(1)
+    await until(() => journal.status().partitions[0]?.readers[0]?.isLive === true)
+    expect(waited()).toBe(0)
+    await journal.append(0, tickBatch([2]))
+    await taking
+    const one = waited() ?? 0
+    expect(one).toBeGreaterThan(0)
+    await journal.append(0, tickBatch([3]))
+    await journal.append(0, tickBatch([4]))
+    expect(waited()).toBe(2 * one)
+    await reader.stop()
+    expect(waited()).toBe(2 * one)
+  })
+
   it('gets exactly the records after any position', async () => {
     const journal = await bench().open()
     await journal.append(0, controlBatch([{ kind: 'instrument', instrument: instrument(1) }]))
