@@ -2,13 +2,16 @@
  * The exchange's books against a ticker's journal of several partitions: a connection's packets are
  * spread over them, so each partition has a part of its ordinals, and only together are they all.
  */
-import type { Journalled } from '../../bench/soak/journalled.ts'
+import { Journalled } from '../../bench/soak/journalled.ts'
 import type { SentConnection } from '../../bench/soak/sent-books.ts'
-import { forEachRecord } from '../../src/contract/journal-batch.ts'
+import { controlRecords, forEachRecord } from '../../src/contract/journal-batch.ts'
+import { readAll } from '../../src/journal/read-all.ts'
 import type { JournalBatch } from '../../src/verify/reference-fold/log-walk.ts'
+import { until } from '../until.ts'
 
 /** Market time of ticker and exchange may differ by that. */
 const CLOCK_TOLERANCE_MS = 1_500
+const BEGUN_WITHIN_MS = 180_000
 
 /** One connection in the books of all partitions. */
 interface Received {
@@ -24,13 +27,14 @@ interface Received {
  * What does not agree, one sentence each.
  *
  * @param sent the connections of the ticker's account, in the order of their opening
- * @param journalled of the same batches; says when something was covered or in a gap
+ * @param batches up to the ticker's stop
+ * @param journalled says when something was covered or in a gap, as of the ticker's next start: what was
+ *   under way at the stop is in the gap that this opens
  */
 export function sharedOutFaults(
   sent: readonly SentConnection[],
   batches: readonly JournalBatch[],
   journalled: Pick<Journalled, 'covered' | 'gaps'>,
-  stoppedMs: number,
 ): string[] {
   const used = sent.filter(({ packets }) => packets.length > 0)
   const received = receivedOf(batches)
@@ -39,11 +43,30 @@ export function sharedOutFaults(
   }
   return used.flatMap((connection, i) => {
     const book = received[i] as Received
-    return [
-      ...prefixFaults(connection, book),
-      ...untoldFaults(connection, book, journalled, stoppedMs),
-    ]
+    return [...prefixFaults(connection, book), ...untoldFaults(connection, book, journalled)]
   })
+}
+
+/**
+ * The journal of a ticker that was started again, when its start has said everywhere what is missing:
+ * in each partition that stands before the first word of time.
+ */
+export async function journalledAfterStart(
+  folder: string,
+  before: readonly JournalBatch[],
+): Promise<Journalled> {
+  const stoppedEpoch = Math.max(...before.map(({ header }) => header.epoch))
+  const partitions = new Set(before.map(({ header }) => header.partition))
+  await until(async () => {
+    const begun = new Set<number>()
+    for await (const item of readAll(folder)) {
+      if (item.kind !== 'batch' || item.header.epoch <= stoppedEpoch) continue
+      const records = controlRecords(item.header, item.bytes).map(({ record }) => record)
+      if (records.some(({ kind }) => kind === 'clock')) begun.add(item.partition)
+    }
+    return begun.size === partitions.size
+  }, BEGUN_WITHIN_MS)
+  return Journalled.read(folder)
 }
 
 /** In the order of their opening. */
@@ -95,10 +118,8 @@ function untoldFaults(
   { packets }: SentConnection,
   { name, lastOrdinal }: Received,
   { covered, gaps }: Pick<Journalled, 'covered' | 'gaps'>,
-  stoppedMs: number,
 ): string[] {
   const untold = packets.slice(lastOrdinal).filter(({ token, time_ms: atMs }) => {
-    if (atMs >= stoppedMs) return false
     const isCovered = (covered.get(token) ?? []).some(({ fromMs, toMs }) => {
       return atMs >= fromMs + CLOCK_TOLERANCE_MS && atMs <= toMs - CLOCK_TOLERANCE_MS
     })
@@ -107,7 +128,10 @@ function untoldFaults(
     })
     return isCovered && !isTold
   })
-  return untold.length === 0 ? [] : [`${name}: ${untold.length} missing packets are in no gap`]
+  const [first] = untold
+  if (first === undefined) return []
+  const at = `from ordinal ${first.ordinal} at ${new Date(first.time_ms).toISOString()} on`
+  return [`${name}: ${untold.length} missing packets are in no gap, ${at}`]
 }
 
 function count(counts: Map<number, number>, token: number): void {
