@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { TICKER_GAP_LOOKBACK_MS } from '../../src/limits.ts'
+import { KITE_SOCKET_CLOSE_TIMEOUT_MS, TICKER_GAP_LOOKBACK_MS } from '../../src/limits.ts'
 import type { Instrument } from '../../src/market/instrument.ts'
 import { msOfIst } from '../../src/market/ist.ts'
+import { kiteBroker } from '../../src/ticker/broker.ts'
 import { type BrokerServer, startBroker } from './support/broker-server.ts'
 import { frameOf, NIFTY, option, smallMaster } from './support/contracts.ts'
 import { MemoryJournal } from './support/memory-journal.ts'
@@ -329,6 +330,35 @@ describe('stopping', () => {
     expect(peer.socket.readyState).not.toBe(peer.socket.OPEN)
     await expect(fetch(`${ticker.url}/health`)).rejects.toThrow()
     expect(failures).toEqual([])
+  })
+
+  it('ends the epoch when the sockets are no longer read, not when the broker has let them go', async () => {
+    const clock = new TestClock()
+    const broker = await brokerOf(smallMaster())
+    const { webSocketRoot, restRoot } = broker
+    const { ticker, journal } = await runTicker({
+      broker,
+      deps: { clock, broker: kiteBroker({ webSocketRoot, restRoot, clock }) },
+      isUnasked: true,
+    })
+    const wanted = [{ instrument_token: CALL.token }]
+    await ticker.subscriptions.subscribe({ instruments: wanted }, 'api', undefined)
+    await vi.waitFor(() => expect(broker.peer.modes.size).toBe(1), WITHIN)
+    broker.peer.send(frameOf([CALL.token]))
+    await vi.waitFor(() => expect(journal.ticks()).toHaveLength(1), WITHIN)
+    const { socket } = broker.peer
+    socket.pause()
+    let isStopped = false
+    const stopping = ticker.stop('test').then(() => {
+      isStopped = true
+    })
+    await vi.waitFor(() => expect(journal.records().at(-1)?.kind).toBe('epoch_end'), WITHIN)
+    expect(isStopped).toBe(false)
+    clock.advance(KITE_SOCKET_CLOSE_TIMEOUT_MS)
+    await stopping
+    // The gap of the next start begins with these: nothing was read of the time until the socket was gone.
+    expect(journal.headers().at(-1)?.marketTimeMs).toBe(START_MS)
+    expect(journal.controls('clock').at(-1)?.marketTimeMs).toBe(START_MS)
   })
 })
 
