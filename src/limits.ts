@@ -509,6 +509,8 @@ export const OPENING_READ_AFTER_MS = 6 * 60_000 + 30_000
 
 /** A minute closes when market time has passed its end by this much. */
 export const ALLOWED_LATENESS_MS = 5_000
+/** A partition's batches leave the ticker so far apart at the least. */
+export const JOURNAL_BATCH_PAUSE_MS = 5
 /**
  * While a minute is open an option's row gets new IV and Greeks so far apart where it is written more
  * often; its prices, volume and book are in every write.

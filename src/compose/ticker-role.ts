@@ -8,6 +8,7 @@ import type { Clock } from '../kit/clock.ts'
 import type { Log } from '../kit/log.ts'
 import { Metrics } from '../kit/metrics.ts'
 import type { Releasers } from '../kit/releasers.ts'
+import { JOURNAL_BATCH_PAUSE_MS } from '../limits.ts'
 import type { MarketCalendar } from '../market/calendar.ts'
 import { DAY_MS } from '../market/ist.ts'
 import type { Store } from '../postgres/connection.ts'
@@ -101,6 +102,7 @@ export async function startTickerRole(parts: TickerRoleParts): Promise<TickerHan
       },
       broker: market.broker,
       journal,
+      batchPauseMs: JOURNAL_BATCH_PAUSE_MS,
       calendar,
       subscriptionStore: store && createSubscriptionStore(store.pool, config.ticker.id),
       instrumentStore: store && createInstrumentStore(store.pool),

@@ -35,6 +35,7 @@ export function newFeed(deps: TickerDeps, metrics: Metrics, news: FeedNews): Fee
     clock,
     log,
     journalLatency: hops('journal'),
+    batchPauseMs: deps.batchPauseMs ?? 0,
     rejections: metrics.counters(
       'fostream_rejected_packets_total',
       'Packets that were not journaled, by reason.',

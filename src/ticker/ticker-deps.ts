@@ -52,6 +52,8 @@ export interface TickerDeps {
   /** Numbers in [0, 1). */
   readonly random: () => number
   readonly metrics?: Metrics
+  /** Journal batches leave so far apart at the least; by default as soon as the journal is idle. */
+  readonly batchPauseMs?: number
   /** Routes that others implement on the ticker's port, such as the journal's. */
   readonly extraRoutes?: readonly ((app: FastifyInstance) => void)[]
   /** Events are told in this process only where it is left out. It is not closed by the ticker. */

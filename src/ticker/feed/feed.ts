@@ -51,6 +51,8 @@ export interface FeedDeps {
   readonly onTakenOver: (stream: Stream) => void
   readonly onJournalled?: PartitionFeedDeps['onJournalled']
   readonly intakeLimits?: IntakeLimits
+  /** Journal batches leave so far apart at the least; by default as soon as the journal is idle. */
+  readonly batchPauseMs?: number
 }
 
 const INTAKE_LIMITS: IntakeLimits = {
@@ -176,6 +178,7 @@ export class Feed {
       onLoss: (feed, reason, fromMs) => this.coverage.openPartitionGap(reason, feed, fromMs),
       onJournalled: this.#deps.onJournalled,
       onRoom: () => this.#measure(),
+      batchPauseMs: this.#deps.batchPauseMs ?? 0,
     })
   }
 

@@ -1,6 +1,8 @@
 /**
  * One partition's way into the journal. Records gather in a batch; the batch leaves as soon as the
- * one before it is written, so a quiet feed is written at once and a busy one in larger batches.
+ * one before it is written and some milliseconds old: each costs a write, a message to every reader and
+ * some changes of threads, whatever it holds. So a quiet feed is written at once and a busy one in
+ * larger batches.
  *
  *   take, control ──▶ gathering ──(journal idle)──▶ in flight ──▶ written
  *                         ▲                             │
@@ -40,6 +42,8 @@ export interface PartitionFeedDeps {
   readonly onJournalled?: ((header: BatchHeader, bytes: Uint8Array) => void) | undefined
   /** Something was written or given up: there is more room. */
   readonly onRoom: () => void
+  /** Batches leave so far apart at the least. */
+  readonly batchPauseMs: number
 }
 
 interface Gathering {
@@ -71,6 +75,12 @@ export class PartitionFeed {
   #refusedFor: LossReason | undefined
   /** Monotonic; after a refusal nothing is tried before it. */
   #retryAtMs = Number.NEGATIVE_INFINITY
+  /** When the last batch left, monotonic. */
+  #leftAtMs = Number.NEGATIVE_INFINITY
+  /** Of the flush that is to come when the pause is over. */
+  #cancelWait: (() => void) | undefined
+  /** Nothing more is to gather. */
+  #isEnding = false
   /** A loss has been told and no tick taken since. */
   #isLosing = false
 
@@ -129,22 +139,39 @@ export class PartitionFeed {
     if (this.isTaking || !isWaiting) this.control(record)
   }
 
-  /** Sends what has gathered, unless a batch is on its way; what waits goes with the next call. */
+  /**
+   * Sends what has gathered, unless a batch is on its way or left a moment ago; what waits goes when that
+   * is over.
+   */
   flush(): void {
     if (this.#inFlight !== undefined || this.#builder.recordCount === 0) return
+    const { clock, batchPauseMs } = this.#deps
+    const waitMs = this.#leftAtMs + batchPauseMs - clock.elapsedMs()
+    if (this.#isEnding || waitMs <= 0) this.#send()
+    else {
+      this.#cancelWait ??= clock.after(waitMs, () => {
+        this.#cancelWait = undefined
+        this.flush()
+      })
+    }
+  }
+
+  #send(): void {
     if (this.#refusedFor !== undefined && this.#deps.clock.elapsedMs() < this.#retryAtMs) return
     for (const range of this.#gathering.accounts.ranges) this.#builder.addConnection(range)
+    this.#leftAtMs = this.#deps.clock.elapsedMs()
     const batch = this.#builder.finish(this.#deps.marketTimeMs())
     this.#inFlight = { ...this.#gathering, byteLength: batch.length }
     this.#gathering = this.#begin([], new BatchAccounts())
     this.#settled = this.#append(batch)
   }
 
-  /** Writes everything that has gathered; gives up what the journal refuses. */
+  /** Writes everything that has gathered, without a pause; gives up what the journal refuses. */
   async drain(): Promise<void> {
-    await this.#settled
+    this.#isEnding = true
+    this.#cancelWait?.()
     this.flush()
-    await this.#settled
+    while (this.#inFlight !== undefined) await this.#settled
   }
 
   async #append(batch: Uint8Array): Promise<void> {

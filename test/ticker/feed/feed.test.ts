@@ -287,6 +287,82 @@ describe('a batch', () => {
     expect(journal.headers().map(({ recordCount }) => recordCount)).toEqual([3, 4])
     expect(journal.ticks().map((t) => t.dayVolume)).toEqual([0, 1, 2, 3, 4])
   })
+
+  describe('with a pause between them', () => {
+    const PAUSE_MS = 5
+
+    /** The first batch has left just now, with one tick. */
+    async function firstLeft() {
+      const { feed, session } = start([CALL], 1, undefined, PAUSE_MS)
+      receive(session, frameOf([CALL.token], { dayVolume: 0 }))
+      await settle(feed, false)
+      expect(journal.headers()).toHaveLength(1)
+      return { feed, session }
+    }
+
+    it('leaves only when it is over, by itself and with all that has gathered', async () => {
+      const { feed, session } = await firstLeft()
+      for (let i = 1; i < PAUSE_MS; i++) {
+        receive(session, frameOf([CALL.token], { dayVolume: i }))
+        await settle(feed, false)
+        clock.advance(1)
+        await settle(feed, false)
+        expect(journal.headers()).toHaveLength(1)
+      }
+      clock.advance(1)
+      await settle(feed, false)
+      expect(journal.headers().map(({ recordCount }) => recordCount)).toEqual([3, 4])
+      expect(journal.ticks().map((t) => t.dayVolume)).toEqual([0, 1, 2, 3, 4])
+      expectBalanced(feed, [session])
+    })
+
+    it('leaves at once when it is over already', async () => {
+      const { feed, session } = await firstLeft()
+      clock.advance(PAUSE_MS)
+      receive(session, frameOf([CALL.token], { dayVolume: 1 }))
+      await settle(feed, false)
+      expect(journal.headers()).toHaveLength(2)
+      expect(clock.pendingTimers).toBe(0)
+    })
+
+    it('waits once however often it is asked for, and for the one before it as well', async () => {
+      const { feed, session } = await firstLeft()
+      clock.advance(PAUSE_MS)
+      journal.hold()
+      receive(session, frameOf([CALL.token], { dayVolume: 1 }))
+      await settle(feed, false)
+      for (let i = 2; i < 5; i++) {
+        receive(session, frameOf([CALL.token], { dayVolume: i }))
+        await settle(feed, false)
+        clock.advance(PAUSE_MS)
+      }
+      expect(clock.pendingTimers).toBe(0)
+      journal.letGo()
+      await settle(feed, false)
+      expect(journal.headers().map(({ recordCount }) => recordCount)).toEqual([3, 1, 3])
+      receive(session, frameOf([CALL.token], { dayVolume: 5 }))
+      await settle(feed, false)
+      receive(session, frameOf([CALL.token], { dayVolume: 6 }))
+      await settle(feed, false)
+      expect(clock.pendingTimers).toBe(1)
+    })
+
+    it('is not waited for at the end', async () => {
+      const { feed, session } = await firstLeft()
+      receive(session, frameOf([CALL.token], { dayVolume: 1 }))
+      await settle(feed, false)
+      expect(journal.headers()).toHaveLength(1)
+      await feed.end()
+      expect(journal.ticks().map((t) => t.dayVolume)).toEqual([0, 1])
+      expect(journal.records().at(-1)?.kind).toBe('epoch_end')
+      expect(clock.pendingTimers).toBe(0)
+      const batches = journal.headers().length
+      clock.advance(10 * PAUSE_MS)
+      await settle(feed, false)
+      expect(journal.headers()).toHaveLength(batches)
+      expectBalanced(feed, [session])
+    })
+  })
 })
 
 describe('back-pressure', () => {
@@ -694,9 +770,31 @@ describe('the end', () => {
     ])
     expectBalanced(feed, [session])
   })
+
+  it.each([0, 5])(
+    'with a pause of %i ms is written before it is said to be over, also where ticks are refused',
+    async (pauseMs) => {
+      const { feed, session } = start([CALL], 1, undefined, pauseMs)
+      receive(session, frameOf([CALL.token], { dayVolume: 0 }))
+      await settle(feed, false)
+      journal.refusal = { error: new JournalRefusal('disk_full'), isTicksOnly: true }
+      journal.isDiskFull = true
+      receive(session, frameOf([CALL.token], { dayVolume: 1 }))
+      await feed.end()
+      expect(journal.ticks().map((t) => t.dayVolume)).toEqual([0])
+      expect(journal.controls('gap_open')).toMatchObject([{ reason: 'disk_full' }])
+      expect(journal.controls('epoch_end')).toHaveLength(1)
+      expectBalanced(feed, [session])
+    },
+  )
 })
 
-function start(instruments: readonly Instrument[], partitions = 1, intakeLimits?: IntakeLimits) {
+function start(
+  instruments: readonly Instrument[],
+  partitions = 1,
+  intakeLimits?: IntakeLimits,
+  batchPauseMs = 0,
+) {
   const feed = new Feed({
     journal,
     partitions,
@@ -715,6 +813,7 @@ function start(instruments: readonly Instrument[], partitions = 1, intakeLimits?
     onGapOpened: (gap) => gaps.push(`opened ${described(gap)}`),
     onGapClosed: (gap) => gaps.push(`closed ${described(gap)}`),
     onTakenOver: () => undefined,
+    batchPauseMs,
     ...(intakeLimits === undefined ? {} : { intakeLimits }),
   })
   for (const instrument of instruments) feed.coverage.want(instrument, 'full', SLOT)
