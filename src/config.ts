@@ -164,7 +164,7 @@ export function loadConfig(
 /** `readFile` for the composition root. */
 export function readSettingsFile(path: string): SettingsFile | undefined {
   const stats = statSync(path, { throwIfNoEntry: false })
-  if (stats === undefined) return undefined
+  if (stats === undefined || stats.isDirectory()) return undefined
   const mode = process.platform === 'win32' ? undefined : stats.mode
   return { text: readFileSync(path, 'utf8'), mode, writtenAtMs: stats.mtimeMs }
 }

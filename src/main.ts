@@ -14,7 +14,7 @@ import { version } from './compose/role-parts.ts'
 import { runBackend } from './compose/run-backend.ts'
 import { readBackfill, runBackfill } from './compose/run-backfill.ts'
 import { runExchange } from './compose/run-exchange.ts'
-import { type ReplayArguments, runReplay } from './compose/run-replay.ts'
+import { readReplay, runReplay } from './compose/run-replay.ts'
 import { runSubscribe } from './compose/run-subscribe.ts'
 import { runTicker } from './compose/run-ticker.ts'
 import { runVerify } from './compose/run-verify.ts'
@@ -62,6 +62,7 @@ Options
   --help            this text
   --version         the version
 
+What is wrong on the command line ends any command with exit code 2.
 Every setting is described in .env.example.
 `
 
@@ -89,10 +90,9 @@ async function main(argv: readonly string[]): Promise<number> {
   return COMMANDS[line.command](line, argv)
 }
 
-function replay({ texts }: CommandLine, argv: readonly string[]): Promise<number> {
-  const { from, to, speed, port, lead } = texts
-  const given: ReplayArguments = { from, to, speed, port, lead }
-  const start: Start = (config, releasers, _, fail) => runReplay(config, given, releasers, fail)
+async function replay({ texts }: CommandLine, argv: readonly string[]): Promise<number> {
+  const asked = readReplay(texts)
+  const start: Start = (config, releasers, _, fail) => runReplay(config, asked, releasers, fail)
   return run(start, argv)
 }
 
@@ -220,10 +220,16 @@ function explain(error: unknown): string {
   return isForeseen ? error.message : (error.stack ?? error.message)
 }
 
+/** A file that is named on the command line is a word of it; what stands in the file is not. */
+function isWronglyAsked(error: unknown): boolean {
+  if (error instanceof ConfigError) return error.faults.some(({ name }) => name === '--env-file')
+  return error instanceof UsageError
+}
+
 main(process.argv.slice(2)).then(
   (code) => process.exit(code),
   (error) => {
     process.stderr.write(`${explain(error)}\n`)
-    process.exit(error instanceof UsageError ? WRONG_USAGE : 1)
+    process.exit(isWronglyAsked(error) ? WRONG_USAGE : 1)
   },
 )

@@ -15,28 +15,55 @@ import type { Instrument } from '../market/instrument.ts'
 import { formatIst, parseApiTime } from '../market/ist.ts'
 import { DumpCopy } from '../ticker/instruments/dump-copy.ts'
 import { loginCallbackUrl } from '../ticker/login/callback.ts'
+import { UsageError } from './command-line.ts'
 import { refuseUnsafe } from './not-yet.ts'
 import { openReplayJournal } from './replay-journal.ts'
 import { type Fail, roleLog } from './role-parts.ts'
 import { StartError } from './start-error.ts'
 
 /** As the command line has them. */
-export interface ReplayArguments {
-  readonly from: string | undefined
-  readonly to: string | undefined
-  readonly speed: string | undefined
-  readonly port: string | undefined
-  readonly lead: string | undefined
+interface ReplayArguments {
+  readonly from?: string | undefined
+  readonly to?: string | undefined
+  readonly speed?: string | undefined
+  readonly port?: string | undefined
+  readonly lead?: string | undefined
+}
+
+/** Times are epoch ms, in market time; undefined where the journal's own bounds count. */
+export interface AskedReplay {
+  readonly fromMs: number | undefined
+  readonly toMs: number | undefined
+  readonly speed: number
+  readonly port: number | undefined
+  readonly leadS: number
+}
+
+/** Throws UsageError. */
+export function readReplay({ from, to, speed = '1', port, lead }: ReplayArguments): AskedReplay {
+  const fromMs = timeOf('from', from)
+  const toMs = timeOf('to', to)
+  if (fromMs !== undefined && toMs !== undefined && toMs <= fromMs) {
+    throw new UsageError(`--to ${to} is not after --from ${from}; give a later one`)
+  }
+  const most = EXCHANGE_SPEED_MAX
+  return {
+    fromMs,
+    toMs,
+    // Market time runs by the ticker's own clock, so there is always a speed: the highest is the most.
+    speed: speed === 'max' ? most : numberOf('speed', speed, [1, most], 'max for the highest'),
+    port: port === undefined ? undefined : wholeOf('port', port, [0, 65_535]),
+    leadS: lead === undefined ? REPLAY_LEAD_S : numberOf('lead', lead, [0, 3_600]),
+  }
 }
 
 export async function runReplay(
   config: Config,
-  given: ReplayArguments,
+  asked: AskedReplay,
   releasers: Releasers,
   fail: Fail,
 ): Promise<void> {
   refuseUnsafe(config)
-  const asked = parse(given)
   const log = roleLog(config, 'exchange')
   releasers.push('log', () => log.close())
   const listing = await listedBeside(config, log)
@@ -82,38 +109,28 @@ export async function runReplay(
   )
 }
 
-interface Asked {
-  readonly fromMs: number | undefined
-  readonly toMs: number | undefined
-  readonly speed: number
-  readonly port: number | undefined
-  readonly leadS: number
-}
-
-function parse({ from, to, speed = '1', port, lead }: ReplayArguments): Asked {
-  return {
-    fromMs: timeOf('from', from),
-    toMs: timeOf('to', to),
-    // Market time runs by the ticker's own clock, so there is always a speed: the highest is the most.
-    speed: speed === 'max' ? EXCHANGE_SPEED_MAX : numberOf('speed', speed, 1, EXCHANGE_SPEED_MAX),
-    port: port === undefined ? undefined : numberOf('port', port, 0, 65_535),
-    leadS: lead === undefined ? REPLAY_LEAD_S : numberOf('lead', lead, 0, 3_600),
-  }
-}
-
 function timeOf(name: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined
   const time = parseApiTime(text)
   if (time.ok) return time.ms
-  throw new StartError(
-    `--${name} ${text}: a date and time are understood, as 2026-11-20T09:15 (IST) or in epoch seconds.`,
+  throw new UsageError(
+    `--${name} ${text} is no instant; give a date and time as 2026-11-20T09:15 (IST), or epoch seconds`,
   )
 }
 
-function numberOf(name: string, text: string, least: number, most: number): number {
+type Bounds = readonly [least: number, most: number]
+
+function numberOf(name: string, text: string, [least, most]: Bounds, other?: string): number {
   const number = Number(text)
   if (text.trim() !== '' && number >= least && number <= most) return number
-  throw new StartError(`--${name} ${text}: ${least} to ${most} are possible.`)
+  const or = other === undefined ? '' : `, or ${other}`
+  throw new UsageError(`--${name} ${text}: give a number from ${least} to ${most}${or}`)
+}
+
+function wholeOf(name: string, text: string, [least, most]: Bounds): number {
+  const number = Number(text)
+  if (/^\d+$/.test(text) && number >= least && number <= most) return number
+  throw new UsageError(`--${name} ${text}: give a whole number from ${least} to ${most}`)
 }
 
 /**

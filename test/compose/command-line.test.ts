@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { readCommandLine, UsageError } from '../../src/compose/command-line.ts'
 import { readBackfill } from '../../src/compose/run-backfill.ts'
+import { readReplay } from '../../src/compose/run-replay.ts'
+import { parseApiTime } from '../../src/market/ist.ts'
 
 function refusal(...words: string[]): string {
   try {
@@ -82,5 +84,38 @@ describe('what is asked of a backfill', () => {
   it.each(['2026-02-30', 'next'])('is refused for --expiry %s', (expiry) => {
     const message = `--expiry ${expiry} is no date; give YYYY-MM-DD or nearest`
     expect(read({ expiry })).toThrow(message)
+  })
+})
+
+describe('what is asked of a replay', () => {
+  const read = (given: Parameters<typeof readReplay>[0]) => () => readReplay(given)
+
+  it('is the whole journal at the speed of the market unless said', () => {
+    const all = { fromMs: undefined, toMs: undefined, speed: 1, port: undefined, leadS: 20 }
+    expect(read({})()).toEqual(all)
+    const [from, to] = ['2026-11-20T09:15', '1763630000']
+    const given = { from, to: '2026-11-20T15:30', speed: 'max', port: '0', lead: '2.5' }
+    const fromMs = 1_000 * 1_795_146_300
+    expect(parseApiTime(from)).toMatchObject({ ms: fromMs })
+    expect(read(given)()).toMatchObject({ fromMs, speed: 600, port: 0, leadS: 2.5 })
+    expect(read({ to })()).toMatchObject({ toMs: 1_763_630_000_000 })
+  })
+
+  const instant = 'is no instant; give a date and time as 2026-11-20T09:15 (IST), or epoch seconds'
+  it.each<[Parameters<typeof readReplay>[0], string]>([
+    [{ from: 'x' }, `--from x ${instant}`],
+    [{ from: '2026-02-30T09:15' }, `--from 2026-02-30T09:15 ${instant}`],
+    [{ to: 'yesterday' }, `--to yesterday ${instant}`],
+    [
+      { from: '2026-11-20T09:15', to: '2026-11-20T09:15' },
+      '--to 2026-11-20T09:15 is not after --from 2026-11-20T09:15; give a later one',
+    ],
+    [{ speed: 'fast' }, '--speed fast: give a number from 1 to 600, or max for the highest'],
+    [{ speed: '0' }, '--speed 0: give a number from 1 to 600, or max for the highest'],
+    [{ port: '80.5' }, '--port 80.5: give a whole number from 0 to 65535'],
+    [{ port: '70000' }, '--port 70000: give a whole number from 0 to 65535'],
+    [{ lead: '-1' }, '--lead -1: give a number from 0 to 3600'],
+  ])('is refused for %j, with what would be right', (given, message) => {
+    expect(read(given)).toThrow(new UsageError(message))
   })
 })

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -11,11 +12,16 @@ import { type Platform, platform } from './platform.ts'
 
 const serverUrl = await postgresUrl()
 
+/** What `npm start` runs: Node.js keeps the words behind its `--` from being read as its own. */
+const { scripts } = JSON.parse(readFileSync('package.json', 'utf8'))
+const [, ...START] = String(scripts.start).split(' ')
+const WORDS = [...START.slice(0, -1), resolve(START.at(-1) ?? '')]
+
 /** Runs the program until it ends by itself. */
 async function run(env: Record<string, string>, args: readonly string[] = []) {
   const folder = await mkdtemp(join(tmpdir(), 'fostream-start-'))
   try {
-    const child = spawn(process.execPath, [resolve('dist/main.js'), ...args], {
+    const child = spawn(process.execPath, [...WORDS, ...args], {
       cwd: folder,
       env: { PATH: process.env['PATH'], FOSTREAM_DATA_DIR: folder, ...env },
     })
@@ -65,6 +71,23 @@ describe('a start that cannot be', () => {
     const { code, text } = await run({}, ['fly'])
     expect(code).toBe(2)
     expect(text).toMatch(/Unknown command: fly[\s\S]*up/)
+  })
+
+  it.each([
+    [['replay', '--from', 'x'], '--from x is no instant; give a date and time as '],
+    [['replay', '--to', 'x'], '--to x is no instant; give a date and time as '],
+    [['replay', '--speed', 'x'], '--speed x: give a number from 1 to '],
+    [['replay', '--port', 'x'], '--port x: give a whole number from 0 to '],
+    [['replay', '--lead', 'x'], '--lead x: give a number from 0 to '],
+    [['verify', '--date', 'x'], '--date x is no date; give YYYY-MM-DD'],
+    [['backfill', 'NIFTY', '--days', 'x'], '--days x: give a whole number from 1 to '],
+    [['backfill', 'NIFTY', '--expiry', 'x'], '--expiry x is no date; give YYYY-MM-DD or nearest'],
+    [['subscribe', '--env-file', 'x'], '--env-file x: there is no such file; name one that exists'],
+    [['up', '--env-file', '/'], '--env-file /: there is no such file; name one that exists'],
+  ])('refuses %j as a wrong word of the command line', async (words, message) => {
+    const { code, text } = await run({}, words)
+    expect({ code, isSaid: text.includes(message) }, text).toEqual({ code: 2, isSaid: true })
+    expect(text).not.toMatch(/\n\s+at /)
   })
 })
 
