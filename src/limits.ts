@@ -710,6 +710,8 @@ export const VERIFY_WINDOW_MINUTES = 2
 export const VERIFY_DIFFERENCES_KEPT = 1_000
 /** Of them those that are printed, unless JSON is wanted. */
 export const VERIFY_DIFFERENCES_SHOWN = 20
+/** Of the dates that have something, where the one that was asked for has nothing: the newest. */
+export const VERIFY_DATES_SHOWN = 10
 /** The broker may be busy with others' requests: how long one instrument's candles are waited for. */
 export const VERIFY_CANDLES_TIMEOUT_MS = 60_000
 

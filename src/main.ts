@@ -50,7 +50,8 @@ Commands
   verify     whether the store is what the journal says: every row of a date folded a second time,
              books, gaps, coverage; works beside a running platform and on a stopped one. Says how
              far it is, then the verdict, what is wrong, and last each instrument's coverage.
-             Exit codes: 1 something is lost or unexplained, 2 wrong command line, 3 it could not look
+             Exit codes: 1 something is lost or unexplained, 2 wrong command line, 3 it could not
+             look, or there is nothing of that date
 
 Options
   --env-file FILE   settings from FILE instead of .env

@@ -37,9 +37,10 @@ export interface VerifyArguments {
 
 const FINE = 0
 const NOT_AS_IT_MUST_BE = 1
+const WRONGLY_ASKED = 2
 const COULD_NOT_LOOK = 3
 
-/** The exit code: 0 fine, 1 something is lost or unexplained, 3 it could not look. */
+/** The exit code: 0 fine, 1 something is lost or unexplained, 2 asked wrongly, 3 it could not look. */
 export async function runVerify(config: Config, given: VerifyArguments): Promise<number> {
   const releasers = new Releasers()
   const progress = progressOf(given)
@@ -48,6 +49,10 @@ export async function runVerify(config: Config, given: VerifyArguments): Promise
   } catch (error) {
     progress.end()
     const why = error instanceof Error ? error.message : String(error)
+    if (error instanceof VerifyError && error.code === 'unknown_instrument') {
+      process.stderr.write(`--after ${given.after}: ${why}; give a tradingsymbol of that date\n`)
+      return WRONGLY_ASKED
+    }
     process.stderr.write(`Could not verify: ${why}\n`)
     return COULD_NOT_LOOK
   } finally {
@@ -75,6 +80,7 @@ async function look(
     calendar,
     riskFreeRate: config.riskFreeRate,
     date: given.date,
+    known: given.after,
     ...(given.isAgainstBroker ? { onCompleteBar: (row) => bars.add(row) } : {}),
     onProgress: (done) => progress.say(sayProgress(done)),
   })

@@ -16,6 +16,8 @@ export type StoreQuestion =
   | { readonly ask: 'positions' }
   /** All that is known of a span beside its rows. */
   | { readonly ask: 'state'; readonly span: Span }
+  /** The dates (IST) of which anything is known; so that one can be named that can be looked at. */
+  | { readonly ask: 'dates' }
   /** The rows of all tables of minutes: bars and what was made of them, as they stand together. */
   | { readonly ask: 'rows'; readonly span: Span }
 

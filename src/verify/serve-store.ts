@@ -50,13 +50,13 @@ export function askOverHttp(
 }
 
 function pathOf(question: StoreQuestion): string {
-  if (question.ask === 'positions') return 'verify/positions'
+  if (question.ask === 'positions' || question.ask === 'dates') return `verify/${question.ask}`
   const { fromMs, toMs } = question.span
   return `verify/${question.ask}?from=${fromMs}&to=${toMs}`
 }
 
 function questionOf(what: string, fromMs = 0, toMs = 0): StoreQuestion | string {
-  if (what === 'positions') return { ask: 'positions' }
+  if (what === 'positions' || what === 'dates') return { ask: what }
   if (toMs <= fromMs || toMs - fromMs > DAY_MS) return '"to" must be within a day after "from".'
   const span = { fromMs, toMs }
   if (what === 'state' || what === 'rows') return { ask: what, span }

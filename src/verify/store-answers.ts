@@ -90,6 +90,7 @@ export function sqlOf(question: StoreQuestion): string {
 
 function partsOf(question: StoreQuestion): Record<string, string> {
   if (question.ask === 'positions') return STANDING
+  if (question.ask === 'dates') return { dates: DATES }
   if (question.ask === 'state') return { ...STANDING, ...stateParts(question.span) }
   const { span } = question
   const rows = MINUTE_TABLES.map(
@@ -110,6 +111,15 @@ const STANDING = {
   due: `SELECT coalesce(json_agg(json_build_array(symbol, minute)), '[]') FROM (
     SELECT symbol, ${epochMs('min(minute)')} AS minute FROM finalise_queue GROUP BY symbol) AS q`,
 }
+
+/** What goes on being covered has no end yet. */
+const COVERED_TO = `(least("to", (SELECT max(market_time) FROM stream_offsets)) - interval '1 ms')`
+
+/** What was received, and what is covered by the feed or the broker; coverage may lie over midnight. */
+const DATES = `SELECT coalesce(json_agg(DISTINCT ${dateText('date')}), '[]') FROM (
+    SELECT ${istDateOf('minute')} AS date FROM delivery_ledger
+    UNION SELECT generate_series(${istDateOf('"from"')}::timestamp, ${istDateOf(COVERED_TO)}::timestamp,
+      interval '1 day')::date FROM coverage) AS d`
 
 function stateParts(span: Span): Record<string, string> {
   const overlaps = `"from" < ${instant(span.toMs)} AND "to" > ${instant(span.fromMs)}`
@@ -208,6 +218,7 @@ const StandingAnswer = Type.Object({
   marketTime: Type.Union([number, Type.Null()]),
   due: Type.Array(Type.Tuple([text, number])),
 })
+const DatesAnswer = Type.Object({ dates: Type.Array(text) })
 const OiOfDates = Type.Array(Type.Tuple([text, text, number]))
 const RowsAnswer = Type.Object({
   ...StandingAnswer.properties,
@@ -236,6 +247,12 @@ const StateAnswer = Type.Object({
 export async function askPositions(ask: AskStore) {
   const answer = Value.Parse(StandingAnswer, JSON.parse(await ask({ ask: 'positions' })))
   return { ...standingOf(answer), feed: answer.feed, marketTimeMs: answer.marketTime }
+}
+
+/** Ascending, `YYYY-MM-DD`, IST. */
+export async function askDates(ask: AskStore): Promise<readonly string[]> {
+  const { dates } = Value.Parse(DatesAnswer, JSON.parse(await ask({ ask: 'dates' })))
+  return dates.toSorted()
 }
 
 export async function askRows(ask: AskStore, span: Span) {

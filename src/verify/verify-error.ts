@@ -2,9 +2,19 @@
 export type VerifyErrorCode =
   | 'wrong_feed'
   | 'nothing_stored'
+  /** Of that date: it has other ones. */
+  | 'nothing_of_date'
+  | 'unknown_instrument'
   | 'no_journal'
   | 'store_away'
   | 'ticker_away'
+
+/** The same question has the same answer. */
+const WRONGLY_ASKED: ReadonlySet<VerifyErrorCode> = new Set([
+  'wrong_feed',
+  'nothing_of_date',
+  'unknown_instrument',
+])
 
 export class VerifyError extends Error {
   override readonly name = 'VerifyError'
@@ -14,6 +24,6 @@ export class VerifyError extends Error {
   constructor(code: VerifyErrorCode, message: string, options?: ErrorOptions) {
     super(message, options)
     this.code = code
-    this.retryable = code !== 'wrong_feed'
+    this.retryable = !WRONGLY_ASKED.has(code)
   }
 }

@@ -5,7 +5,8 @@
  * writers go on undisturbed.
  */
 import type { Feed } from '../contract/journal-record.ts'
-import { VERIFY_DIFFERENCES_KEPT, VERIFY_WINDOW_MINUTES } from '../limits.ts'
+import { nearestName } from '../kit/nearest-name.ts'
+import { VERIFY_DATES_SHOWN, VERIFY_DIFFERENCES_KEPT, VERIFY_WINDOW_MINUTES } from '../limits.ts'
 import type { MarketCalendar } from '../market/calendar.ts'
 import { instrumentKey } from '../market/instrument.ts'
 import { InstrumentMaster } from '../market/instrument-master.ts'
@@ -25,6 +26,7 @@ import { LogFollower, type MissingRecords } from './log-follower.ts'
 import type { AskStore, JournalSource, Span } from './ports.ts'
 import { ReferenceFold } from './reference-fold/reference-fold.ts'
 import {
+  askDates,
   askPositions,
   askRows,
   askState,
@@ -47,6 +49,8 @@ export interface VerifyInput {
   readonly riskFreeRate: number
   /** `YYYY-MM-DD`, IST; the date that the store has reached where undefined. */
   readonly date: string | undefined
+  /** A tradingsymbol that is to be known on the date. */
+  readonly known?: string | undefined
   /** Handed every stored bar that was complete. */
   readonly onCompleteBar?: (row: StoreRow) => void
   readonly onProgress?: (progress: VerifyProgress) => void
@@ -100,7 +104,31 @@ export async function verify(input: VerifyInput): Promise<Verdict> {
   refuseMissingJournals(now, input.journals)
   const fromMs = startOfDateMs(date)
   const span = { fromMs, toMs: fromMs + DAY_MS }
-  return new Verification(input, date, span, await askState(ask, span)).run()
+  const state = await askState(ask, span)
+  refuseUnknown(input.known, state, date)
+  const verdict = await new Verification(input, date, span, state).run()
+  const isOfNothing = verdict.books.length === 0 && state.minutes === null
+  if (isOfNothing && isFaultless(verdict)) throw nothingOf(verdict, await askDates(ask))
+  return verdict
+}
+
+function refuseUnknown(name: string | undefined, { instruments }: StoreState, date: string): void {
+  if (name === undefined || instruments.some((one) => one.tradingsymbol === name)) return
+  const names = instruments.map(({ tradingsymbol }) => tradingsymbol)
+  const near = nearestName(name, names)?.name
+  const hint = near === undefined ? '' : `; the nearest name is ${near}`
+  throw new VerifyError('unknown_instrument', `nothing was listed as ${name} on ${date}${hint}`)
+}
+
+/** Not the same as nothing wrong: a mistyped date would pass for a good day. */
+function nothingOf({ date, gaps }: Verdict, dates: readonly string[]): VerifyError {
+  const shown = dates.slice(-VERIFY_DATES_SHOWN)
+  const earlier = dates.length > shown.length ? `, and ${dates.length - shown.length} before` : ''
+  const others = `There is something of ${shown.join(', ')}${earlier}`
+  const known = dates.length === 0 ? 'Nor is there of any other date' : others
+  const gap = gaps.length === 0 ? '' : ', and it lies in a gap'
+  const message = `there is nothing of ${date} to verify: nothing of it was received or stored${gap}. ${known}`
+  return new VerifyError('nothing_of_date', message)
 }
 
 function refuseMissingJournals(now: Standing, journals: readonly JournalSource[]): void {

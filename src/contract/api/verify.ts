@@ -6,7 +6,7 @@ export const VerifyPath = Type.Object(
   {
     what: Type.String({
       pattern: '^[a-z0-9_]{1,40}$',
-      description: 'positions, state, or rows (of all tables of minutes).',
+      description: 'positions, dates, state, or rows (of all tables of minutes).',
     }),
   },
   strict,
