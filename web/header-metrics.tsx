@@ -116,20 +116,37 @@ function Volatility({ chain }: { chain: StreamChain }) {
   )
 }
 
+/** Few strikes make other figures than the chain: they are not shown without saying of how many. */
+function partOf({ completeness }: StreamChain, value: number | null): string | null {
+  const { complete, strikes_present: present, strikes_listed: listed } = completeness
+  return complete || value === null
+    ? null
+    : `of ${formatWhole(present)} of ${formatWhole(listed)} strikes`
+}
+
 function OpenInterest({ chain }: { chain: StreamChain }) {
   const { pcr_oi: pcrOi, pcr_volume: pcrVolume, max_pain: pain, max_pain_high: painHigh } = chain
   const { total_call_oi: callOi, total_put_oi: putOi } = chain
   const tie = pain !== null && painHigh !== null && painHigh !== pain
+  const painNotes = [tie ? `to ${formatStrike(painHigh)}` : null, partOf(chain, pain)]
   const totals = `Put OI ${formatUnits(putOi)} / call OI ${formatUnits(callOi)}`
   const volumes = `Put volume ${formatUnits(chain.total_put_volume)} / call volume ${formatUnits(chain.total_call_volume)}`
   return (
     <Group title="Open interest" aside={<Strikes completeness={chain.completeness} />}>
-      <Metric id="pcr" label="PCR OI" value={pcrOi} text={formatRatio(pcrOi)} title={totals} />
+      <Metric
+        id="pcr"
+        label="PCR OI"
+        value={pcrOi}
+        text={formatRatio(pcrOi)}
+        note={partOf(chain, pcrOi)}
+        title={totals}
+      />
       <Metric
         id="pcr-volume"
         label="PCR volume"
         value={pcrVolume}
         text={formatRatio(pcrVolume)}
+        note={partOf(chain, pcrVolume)}
         title={volumes}
       />
       <Metric
@@ -137,6 +154,7 @@ function OpenInterest({ chain }: { chain: StreamChain }) {
         label="Call OI"
         value={callOi}
         text={formatUnits(callOi)}
+        note={partOf(chain, callOi)}
         title={`${formatWhole(callOi)} units`}
       />
       <Metric
@@ -144,6 +162,7 @@ function OpenInterest({ chain }: { chain: StreamChain }) {
         label="Put OI"
         value={putOi}
         text={formatUnits(putOi)}
+        note={partOf(chain, putOi)}
         title={`${formatWhole(putOi)} units`}
       />
       <Metric
@@ -151,7 +170,7 @@ function OpenInterest({ chain }: { chain: StreamChain }) {
         label="Max pain"
         value={pain}
         text={formatStrike(pain)}
-        {...(tie ? { note: `to ${formatStrike(painHigh)}` } : {})}
+        note={painNotes.filter((note) => note !== null).join(', ')}
         title="Settlement at which all options together pay least, ₹"
       />
     </Group>
@@ -217,7 +236,7 @@ interface MetricProps {
   readonly label: string
   readonly value: number | null
   readonly text: string
-  readonly note?: string
+  readonly note?: string | null
   readonly kind?: FlashKind
   readonly title: string
 }

@@ -46,7 +46,7 @@ function describeHistory(
   backfills: readonly Backfill[],
   nowMs: number,
 ): string | null {
-  if (added.length === 0) return null
+  if (added.length === 0) return describePending(backfill, nowMs - atMs)
   const names = new Set<string | null>(added)
   const jobs = backfills.filter((job) => job.kind === 'immediate' && names.has(job.tradingsymbol))
   if (jobs.length === 0) {
@@ -60,11 +60,32 @@ function describeHistory(
   return announce(added, etas.length < open.length ? null : Math.max(...etas))
 }
 
+/** Of a view that was opened before and streams already: which contracts wait is not told, how many is. */
+function describePending(
+  { pending, eta_ms, waits_for }: MonitorView['backfill'],
+  passedMs: number,
+): string | null {
+  if (pending === 0) return null
+  if (eta_ms === null) {
+    const why = waits_for === null ? '' : `: ${waits_for}`
+    return `History of ${counted(pending)} to come${why}`
+  }
+  return eta_ms <= passedMs ? null : `History of ${counted(pending)} ${inTime(eta_ms - passedMs)}`
+}
+
 function announce(added: readonly string[], leftMs: number | null): string {
-  const when = leftMs === null ? 'to come' : `in ${formatDuration(Math.max(1_000, leftMs))}`
+  const when = leftMs === null ? 'to come' : inTime(leftMs)
   return `${contracts(added)} added; history ${when}`
 }
 
+function inTime(leftMs: number): string {
+  return `in ${formatDuration(Math.max(1_000, leftMs))}`
+}
+
 function contracts({ length }: readonly string[]): string {
-  return length === 1 ? '1 contract' : `${length} contracts`
+  return counted(length)
+}
+
+function counted(contracts: number): string {
+  return contracts === 1 ? '1 contract' : `${contracts} contracts`
 }

@@ -36,6 +36,9 @@ const NOTHING_ADDED: Pick<MonitorView, 'added' | 'backfill'> = {
   backfill: { pending: 0, done: 42, eta_ms: 0, waits_for: null },
 }
 
+/** An underlying without options. */
+const FUTURES_ONLY = 'GOLD'
+
 interface Subscription {
   readonly socket: WebSocket
   readonly id: string
@@ -322,7 +325,7 @@ export class FakeBackend {
       feed: 'simulated',
       default_symbol: 'NIFTY50',
       calendar: this.#calendar(),
-      underlyings: symbols.map((symbol) => ({
+      underlyings: [...symbols, FUTURES_ONLY].map((symbol) => ({
         symbol,
         tradingsymbol: symbol,
         expiries: SERIES.filter((series) => series.symbol === symbol).length,

@@ -88,6 +88,18 @@ describe.skipIf(!hasBrowser())(
     monitorIt('says beside PCR and max pain when strikes are missing', async (monitor) => {
       await monitor.openLive('?expiry=2026-12-29')
       expect(await monitor.text('completeness')).toBe('only 91 of 97 strikes')
+      const note = (id: string) => monitor.page.locator(`[data-id="${id}"] small`)
+      for (const id of ['pcr', 'pcr-volume', 'call-oi', 'put-oi', 'max-pain']) {
+        expect(await note(id).innerText()).toBe('of 91 of 97 strikes')
+      }
+      await monitor.openLive('?expiry=2026-11-23')
+      expect(await note('pcr').or(note('max-pain')).count()).toBe(0)
+    })
+
+    monitorIt('offers the underlyings that have a chain', async (monitor) => {
+      await monitor.openLive()
+      const offered = monitor.shown('underlying').locator('option')
+      await monitor.until(() => offered.allInnerTexts()).toEqual(['NIFTY50', 'SENSEX'])
     })
 
     monitorIt('shows what is not known as a dash with the reason', async (monitor) => {

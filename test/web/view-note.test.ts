@@ -23,9 +23,23 @@ const say = (view: PageView | null, jobs: readonly Backfill[] = [], nowMs = 1_00
   describeView(view, jobs, nowMs)
 
 describe('what the page says of what it had streamed', () => {
-  it('is nothing before the answer and where nothing was added', () => {
+  it('is nothing before the answer, and where nothing was added and nothing is to come', () => {
     expect(say(null)).toBeNull()
-    expect(say(answered({ added: [] }))).toBeNull()
+    const backfill = { ...HISTORY, pending: 0, eta_ms: 0 }
+    expect(say(answered({ added: [], backfill }))).toBeNull()
+  })
+
+  it('is what is still to come where the view was opened before', () => {
+    const again = answered({ added: [] })
+    expect(say(again)).toBe('History of 2 contracts in 14 s')
+    expect(say(again, [], 6_000)).toBe('History of 2 contracts in 9 s')
+    expect(say(again, [], 15_000)).toBeNull()
+    const one = { ...HISTORY, pending: 1, eta_ms: null }
+    expect(say(answered({ added: [], backfill: one }))).toBe('History of 1 contract to come')
+    const waits = { ...one, waits_for: 'the ticker is away' }
+    expect(say(answered({ added: [], backfill: waits }))).toBe(
+      'History of 1 contract to come: the ticker is away',
+    )
   })
 
   it('counts down from the answer until the stream tells of the jobs', () => {
@@ -59,7 +73,9 @@ describe('what the page says of what it had streamed', () => {
   })
 
   it('says what has no room and what is not known', () => {
-    const full = answered({ added: [], unplaced: ADDED, problem: 'The price is not known yet.' })
+    const backfill = { ...HISTORY, pending: 0, eta_ms: 0 }
+    const problem = 'The price is not known yet.'
+    const full = answered({ added: [], unplaced: ADDED, problem, backfill })
     expect(say(full)).toBe('No room to stream 2 contracts · The price is not known yet.')
   })
 
