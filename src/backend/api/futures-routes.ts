@@ -27,7 +27,7 @@ export function futuresRoutes(market: MarketView): FastifyPluginAsyncTypebox {
 
 function futuresOf(market: MarketView, asked: string): Futures {
   const { chains, calendar, feed, calendarMode } = market
-  const symbol = requireSymbol(chains.master, asked)
+  const symbol = requireSymbol(chains.master, asked, chains.master.derivativeSymbols)
   const nowMs = marketNowMs(market)
   const index = chains.spot(symbol)
   const spot = index?.lastPrice ?? null

@@ -22,16 +22,27 @@ export function marketNowMs({ feed, chains, clock }: MarketView): number {
   return marketInstant(feed, chains.marketTimeMs, clock.nowMs())
 }
 
-/** The canonical symbol of any spelling of an underlying that is listed. */
-export function requireSymbol(master: InstrumentMaster, asked: string): string {
+/**
+ * The canonical symbol of any spelling of an underlying that is listed. What is not is refused with
+ * those that have a chain, or with what else is `offered` where that is not asked about.
+ */
+export function requireSymbol(
+  master: InstrumentMaster,
+  asked: string,
+  offered = withChains(master),
+): string {
   if (master.size === 0) throw unavailable('The list of instruments is not there yet.')
   const text = asked.trim()
   const symbol = canonicalSymbol(text) ?? text.toUpperCase()
   if (isListed(master, symbol)) return symbol
   throw new ApiError(404, 'unknown_symbol', `No underlying is called "${text.slice(0, 40)}".`, {
     field: 'symbol',
-    ...namesShown(master.derivativeSymbols),
+    ...namesShown(offered),
   })
+}
+
+function withChains(master: InstrumentMaster): readonly string[] {
+  return master.derivativeSymbols.filter((symbol) => master.expiries(symbol).length > 0)
 }
 
 function isListed(master: InstrumentMaster, symbol: string): boolean {
@@ -95,7 +106,8 @@ function unknownExpiry(
   // One that may have been listed once is read as of then.
   const isPast =
     expiry !== undefined && listed.length > 0 && listed.every((series) => expiry < series.expiry)
-  const hint = isPast ? ' An expired series is read with "at".' : ''
+  const past = isPast ? ' An expired series is read with "at".' : ''
+  const hint = listed.length === 0 ? ' No options of it are listed, so it has no chain.' : past
   return new ApiError(404, 'unknown_expiry', `${symbol} has ${what}.${hint}`, {
     field: 'expiry',
     ...namesShown(listed.map((series) => series.expiry)),

@@ -85,6 +85,17 @@ describe('GET /fo/futures', () => {
     expect(body.futures[0]).toMatchObject({ basis: 10, annual_basis: null, days_to_expiry: 0 })
   })
 
+  it('names what has futures where an underlying is not known, and a chain what has options', async () => {
+    const api = await start(new LiveMarket([...LISTED, CRUDE]), OPEN_MS)
+    const known = async (path: string) => (await api.get(path)).body.error.details.known
+    expect(await known('/fo/futures?symbol=XYZ')).toEqual(['CRUDEOIL', 'NIFTY50'])
+    expect(await known('/fo/strike-distribution?symbol=XYZ')).toEqual(['NIFTY50'])
+    const chain = await api.get('/fo/strike-distribution?symbol=CRUDEOIL')
+    expect(chain.body.error.message).toBe(
+      'CRUDEOIL has no expiry to come. No options of it are listed, so it has no chain.',
+    )
+  })
+
   it('leaves out a future that has expired', async () => {
     const market = new LiveMarket([...LISTED, NEXT_FUTURE])
     const { body } = await ask(market, Date.parse('2026-11-23T15:40:00+05:30'))
