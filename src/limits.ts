@@ -722,7 +722,7 @@ export const PROGRESS_FIRST_MS = 1_500
 /** How often a terminal's line is rewritten. */
 export const PROGRESS_REDRAW_MS = 200
 /** The least between two lines where it is no terminal: of a verification, and of a backfill. */
-export const VERIFY_PROGRESS_LINES_MS = 5_000
+export const VERIFY_PROGRESS_LINES_MS = 10_000
 export const BACKFILL_PROGRESS_LINES_MS = 10_000
 /** How often a backfill is looked at, and how long its final values are waited for when it is through. */
 export const BACKFILL_LOOK_PERIOD_MS = 1_000
