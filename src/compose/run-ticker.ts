@@ -7,6 +7,7 @@ import { systemClock } from '../kit/clock.ts'
 import { Metrics } from '../kit/metrics.ts'
 import type { Releasers } from '../kit/releasers.ts'
 import { describeBus } from './bus.ts'
+import { lastRunLines } from './last-run.ts'
 import { configuredCalendar } from './market-calendar.ts'
 import { findMarket } from './market-source.ts'
 import { refuseUnsafe } from './not-yet.ts'
@@ -51,5 +52,6 @@ export async function runTicker(
     ['Bus', describeBus(config)],
     ['Data', config.folders.feedData],
     ['Logs', config.folders.logs],
+    ...lastRunLines(journal.recovered.values(), ticker.missingFromMs),
   ])
 }

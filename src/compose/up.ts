@@ -19,6 +19,7 @@ import { startApiRole, startIngestRole } from './backend-role.ts'
 import { openBackfill } from './backfill-role.ts'
 import { describeBus } from './bus.ts'
 import { startExchangeThread } from './exchange-thread.ts'
+import { lastRunLines } from './last-run.ts'
 import { openListener, openShared } from './lifecycle-role.ts'
 import { configuredCalendar } from './market-calendar.ts'
 import { findReplay, kiteMarket, type MarketSource, simulatedMarket } from './market-source.ts'
@@ -107,6 +108,7 @@ export async function runUp(
     ['Bus', describeBus(config)],
     ['Data', config.folders.feedData],
     ['Logs', config.folders.logs],
+    ...lastRunLines(journal.recovered.values(), ticker.missingFromMs),
   ])
 }
 

@@ -62,6 +62,8 @@ export interface TickerHandle {
   status(): TickerStatus
   /** What is listed, as of the newest dump; empty while there is none. */
   readonly master: InstrumentMaster
+  /** From when on what the run before streamed is missing, market time; undefined where nothing was. */
+  readonly missingFromMs: number | undefined
   /** The broker's history and quotes, within the request budget, without HTTP. */
   readonly history: HistoryService
   /** Subscribing and listing without HTTP. */
@@ -110,6 +112,7 @@ class Ticker implements TickerHandle {
   #forgottenOn: string
   #server: Server | undefined
   #url = ''
+  #missingFromMs: number | undefined
   #stopping: Promise<void> | undefined
 
   constructor(deps: TickerDeps, tokens: Tokens, budgets: BudgetedBroker) {
@@ -182,6 +185,10 @@ class Ticker implements TickerHandle {
     return this.#url
   }
 
+  get missingFromMs(): number | undefined {
+    return this.#missingFromMs
+  }
+
   get history(): HistoryService {
     return this.#requests
   }
@@ -202,7 +209,9 @@ class Ticker implements TickerHandle {
     const { journal, clock, log, config } = this.#deps
     this.#channels?.start()
     await this.#bus?.start(await this.#book.untold())
-    this.#feed.coverage.recover(journal.recovered.values(), this.#lastDataMs())
+    const { coverage } = this.#feed
+    coverage.recover(journal.recovered.values(), this.#lastDataMs())
+    this.#missingFromMs = earliestRestart(coverage.openGaps)
     await this.#listen()
     this.#every(TICKER_CHECK_PERIOD_MS, () => this.#checkSecond())
     this.#every(MINUTE_MS, () => this.#checkMinute())
@@ -379,4 +388,10 @@ class Ticker implements TickerHandle {
       eventsFault: () => this.#lifecycle.fault,
     })
   }
+}
+
+/** Also of a run before the last one, where no tick has come since. */
+function earliestRestart(gaps: readonly OpenGap[]): number | undefined {
+  const restarts = gaps.filter(({ reason }) => reason === 'restart')
+  return restarts.length === 0 ? undefined : Math.min(...restarts.map(({ fromMs }) => fromMs))
 }

@@ -11,6 +11,8 @@ import { verdict } from './verdict.ts'
 /** Market seconds in one second: a minute of the market passes in three. */
 const SPEED = 20
 const KILLS = 3
+const LAST_RUN =
+  /Last run +did not end in order: ticks are missing from \d{4}-\d\d-\d\dT.* on, a gap/
 
 const serverUrl = await postgresUrl()
 
@@ -88,6 +90,7 @@ describe.each(STORES)(
           await running.kill()
           await running.start()
           await until(() => isLive(running), 90_000)
+          expect(running.output()).toMatch(LAST_RUN)
           client = await connect()
           await anotherMinuteCloses()
         }
@@ -98,6 +101,7 @@ describe.each(STORES)(
         await running.start()
         client = await connect()
         await until(() => isLive(running), 90_000)
+        expect(running.output()).not.toMatch(LAST_RUN)
         await client.end()
         expect(await running.stop()).toBe(0)
         const { differences, gaps, states, unbalanced } = await verdict(
