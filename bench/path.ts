@@ -1,7 +1,8 @@
 /**
  * The whole program as it is run: the simulated exchange in a process of its own sends packets at a
  * set rate over WebSockets, and ticker and backend take them into the store. Latency is measured from
- * outside, loss is the exchange's ledger against the store's.
+ * outside, loss is the exchange's ledger against the store's. Once as in the middle of a day, once as
+ * after a first start, while the history of all instruments is loaded at the broker's rate.
  */
 import { mkdir } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
@@ -53,20 +54,45 @@ interface Books {
 }
 
 export async function benchPath(context: BenchContext): Promise<readonly ResultRow[]> {
-  context.say('path: embedded')
-  const embedded = await measure(context, undefined)
-  const rows = rowsOf(embedded, 'embedded')
   const server = await serverUrl()
-  if (server === undefined) return rows
-  context.say('path: PostgreSQL')
-  const onServer = await withDatabase(server, (url) => measure(context, url))
-  return [...rows, ...rowsOf(onServer, 'PostgreSQL')]
+  const rows: ResultRow[] = []
+  for (const setting of SETTINGS) {
+    const { isServer, loadsHistory } = setting
+    if (isServer && server === undefined) continue
+    context.say(`path: ${nameOf(setting)}`)
+    const run = (url?: string) => measure(context, url, loadsHistory)
+    const figures = isServer && server !== undefined ? withDatabase(server, run) : run()
+    rows.push(...rowsOf(await figures, setting))
+  }
+  return rows
 }
 
-function measure(context: BenchContext, databaseUrl: string | undefined): Promise<PathFigures> {
+interface Setting {
+  readonly isServer: boolean
+  readonly loadsHistory: boolean
+}
+
+const SETTINGS: readonly Setting[] = [false, true].flatMap((isServer) =>
+  [false, true].map((loadsHistory) => ({ isServer, loadsHistory })),
+)
+
+function nameOf({ isServer, loadsHistory }: Setting): string {
+  const store = isServer ? 'PostgreSQL' : 'embedded'
+  return loadsHistory ? `${store}, while the history of ${n(INSTRUMENTS)} is loaded` : store
+}
+
+function measure(
+  context: BenchContext,
+  databaseUrl: string | undefined,
+  loadsHistory: boolean,
+): Promise<PathFigures> {
   return withFolder(async (folder) => {
     const exchange = await startExchange(context, folder)
-    const program = await startProgram(context, folder, exchange.url, databaseUrl)
+    const env = {
+      BACKFILL_ENABLED: String(loadsHistory),
+      ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl }),
+    }
+    const program = await startProgram(context, folder, exchange.url, env)
     const client = new pg.Client(program.storeUrl)
     // A loss shows in the query that meets it; told once more here it would end the bench.
     client.on('error', ({ message }) => context.say(`connection to the store: ${message}`))
@@ -117,10 +143,11 @@ async function startProgram(
   context: BenchContext,
   folder: string,
   exchangeUrl: string,
-  databaseUrl: string | undefined,
+  env: Readonly<Record<string, string>>,
 ): Promise<RunningProgram> {
   const [account] = await getJson<Account[]>(`${exchangeUrl}/control/accounts`)
   if (account === undefined) throw new Error('the exchange has no account')
+  const { DATABASE_URL: databaseUrl } = env
   const doorPort = databaseUrl === undefined ? await freePort() : undefined
   const program = await Program.start({
     main: context.main,
@@ -136,7 +163,7 @@ async function startProgram(
       TICKER_INSTRUMENTS_PER_ACCOUNT: String(INSTRUMENTS),
       SESSION_CALENDAR: 'always',
       ...(doorPort === undefined ? {} : { EMBEDDED_DB_PORT: String(doorPort) }),
-      ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl }),
+      ...env,
     },
   })
   return {
@@ -271,27 +298,27 @@ function pause(seconds: number): Promise<void> {
 
 // ---------------------------------------------------------------- rows
 
-function rowsOf(figures: PathFigures, store: 'embedded' | 'PostgreSQL'): readonly ResultRow[] {
+function rowsOf(figures: PathFigures, setting: Setting): readonly ResultRow[] {
   return [
-    latencyRow(figures, store),
-    memoryRow(figures, store),
-    subscribeRow(figures, store),
-    requestRow(figures, store),
+    latencyRow(figures, setting),
+    memoryRow(figures, setting),
+    subscribeRow(figures, setting),
+    requestRow(figures, setting),
   ]
 }
 
-function latencyRow(figures: PathFigures, store: 'embedded' | 'PostgreSQL'): ResultRow {
+function latencyRow(figures: PathFigures, setting: Setting): ResultRow {
   const { outside, own, books, cpu, seconds } = figures
   const { p50Ms, p99Ms, maxMs } = outside.longest
   const lost = books.sent - books.folded - books.notFolded
   const isWhole: Verdict = lost === 0 && books.dropped === 0 ? 'aim' : 'missed'
-  const isServer = store === 'PostgreSQL'
+  const { isServer } = setting
   const least = `at least P50 ${ms(outside.shortest.p50Ms)}, P99 ${ms(outside.shortest.p99Ms)}`
   const told = `told by the program, oldest tick of each commit: P50 ${ms(own?.p50_ms ?? null)}, P99 ${ms(own?.p99_ms ?? null)}`
   const ledger = `exchange sent ${n(books.sent)}, received ${n(books.received)}, folded ${n(books.folded)}, not folded ${n(books.notFolded)}, dropped ${n(books.dropped)}`
   return {
     bench: 'path',
-    what: `received → committed, ${n(TICKS_PER_SECOND)} ticks/s, ${n(INSTRUMENTS)} instruments, ${seconds} s, ${store}`,
+    what: `received → committed, ${n(TICKS_PER_SECOND)} ticks/s, ${n(INSTRUMENTS)} instruments, ${seconds} s, ${nameOf(setting)}`,
     measured: `P50 ≤ ${ms(p50Ms)}, P99 ≤ ${ms(p99Ms)}, max ≤ ${ms(maxMs)}, lost ${n(lost)}`,
     must: isServer ? 'P99 < 50 ms, loss 0' : 'P99 < 100 ms, loss 0',
     aim: isServer ? 'P50 < 4 ms, P99 < 12 ms' : '',
@@ -302,22 +329,22 @@ function latencyRow(figures: PathFigures, store: 'embedded' | 'PostgreSQL'): Res
   }
 }
 
-function memoryRow({ memoryMb }: PathFigures, store: string): ResultRow {
+function memoryRow({ memoryMb }: PathFigures, setting: Setting): ResultRow {
   return {
     bench: 'path',
-    what: `memory of ticker and backend meanwhile, ${store}`,
+    what: `memory of ticker and backend meanwhile, ${nameOf(setting)}`,
     measured: memoryMb === undefined ? '–' : `${Math.round(memoryMb)} MB`,
     must: '450 MB',
     aim: '250 MB',
     verdict: memoryMb === undefined ? 'none' : atMost(memoryMb, 450, 250),
-    details: store === 'embedded' ? 'the store included' : '',
+    details: setting.isServer ? '' : 'the store included',
   }
 }
 
-function subscribeRow({ subscribeMs }: PathFigures, store: string): ResultRow {
+function subscribeRow({ subscribeMs }: PathFigures, setting: Setting): ResultRow {
   return {
     bench: 'path',
-    what: `${LAST_CALL} subscriptions in one call → all ticking, ${store}`,
+    what: `${LAST_CALL} subscriptions in one call → all ticking, ${nameOf(setting)}`,
     measured: ms(subscribeMs),
     must: '1 s',
     aim: '300 ms',
@@ -326,13 +353,13 @@ function subscribeRow({ subscribeMs }: PathFigures, store: string): ResultRow {
   }
 }
 
-function requestRow({ atRate, atOnce }: PathFigures, store: string): ResultRow {
+function requestRow({ atRate, atOnce }: PathFigures, setting: Setting): ResultRow {
   const { p50Ms, p99Ms } = atRate.latency
   const isGood: Verdict = atRate.failed + atOnce.failed === 0 ? 'aim' : 'missed'
   const isFast = atLeast(atOnce.perSecond, REQUESTS_PER_SECOND, 3_000)
   return {
     bench: 'path',
-    what: `GET /fo/strike-distribution meanwhile, ${REQUESTS_PER_SECOND}/s, ${store}`,
+    what: `GET /fo/strike-distribution meanwhile, ${REQUESTS_PER_SECOND}/s, ${nameOf(setting)}`,
     measured: `P50 ${ms(p50Ms)}, P99 ${ms(p99Ms)}; at most ${n(Math.round(atOnce.perSecond))}/s`,
     must: '500/s, P99 < 30 ms',
     aim: '3,000/s, P99 < 10 ms',
