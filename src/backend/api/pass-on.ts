@@ -1,6 +1,6 @@
-/** Calls that the backend passes on to the ticker unchanged. */
+/** Calls that the backend passes on to a ticker: unchanged, with the caller's identity and scope. */
 import { requestedByHeader } from '../../contract/api/subscriptions.ts'
-import { callTicker, type TickerAccess } from '../tickers/call-ticker.ts'
+import { callTicker, type TickerAccess, type TickerResponse } from '../tickers/call-ticker.ts'
 import { TickerError } from '../tickers/ticker-error.ts'
 import { ApiError, unavailable } from './api-error.ts'
 
@@ -29,20 +29,31 @@ const WAIT_MARGIN_MS = 2_000
 
 /** @throws ApiError where the ticker does not answer */
 export async function passOn(access: TickerAccess, call: PassedOn): Promise<TickerAnswer> {
-  const { timeoutMs } = access
-  const longestMs = call.waitMs > 0 ? Math.max(timeoutMs, call.waitMs + WAIT_MARGIN_MS) : timeoutMs
   try {
-    const { status, headers, body } = await callTicker(access, {
-      method: call.method,
-      pathAndQuery: call.pathAndQuery,
-      headers: pick(HEADERS_DOWN, (name) => oneHeader(call.headers[name])),
-      body: call.body,
-      longestMs,
-    })
-    return { status, headers: pick(HEADERS_UP, (name) => headers.get(name) ?? undefined), body }
+    return answerOf(await askAsCaller(access, call))
   } catch (cause) {
-    throw cause instanceof TickerError ? tickerFault(cause, longestMs) : cause
+    throw cause instanceof TickerError ? tickerFault(cause, longestMsOf(access, call)) : cause
   }
+}
+
+/** @throws TickerError where the ticker does not answer */
+export function askAsCaller(access: TickerAccess, call: PassedOn): Promise<TickerResponse> {
+  return callTicker(access, {
+    method: call.method,
+    pathAndQuery: call.pathAndQuery,
+    headers: pick(HEADERS_DOWN, (name) => oneHeader(call.headers[name])),
+    body: call.body,
+    longestMs: longestMsOf(access, call),
+  })
+}
+
+/** What of a ticker's answer is the caller's. */
+export function answerOf({ status, headers, body }: TickerResponse): TickerAnswer {
+  return { status, headers: pick(HEADERS_UP, (name) => headers.get(name) ?? undefined), body }
+}
+
+function longestMsOf({ timeoutMs }: TickerAccess, { waitMs }: PassedOn): number {
+  return waitMs > 0 ? Math.max(timeoutMs, waitMs + WAIT_MARGIN_MS) : timeoutMs
 }
 
 function tickerFault({ url, reason, message }: TickerError, longestMs: number): ApiError {

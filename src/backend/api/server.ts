@@ -57,7 +57,7 @@ export interface BackendApiOptions {
   readonly ownPartitions: readonly number[]
   /** Newest position of a log of this process; without it the tickers' own status tells it. */
   readonly logHead?: LogHead
-  /** Tickers to ask for their status; what is passed on goes to the first. */
+  /** Tickers to ask for their status, and whose calls are passed on. */
   readonly tickers: readonly TickerAccess[]
   readonly bus?: () => BusStatus
   /** How the lifecycle events stand, where this backend acts on them. */
@@ -194,7 +194,7 @@ export async function startBackendApi(options: BackendApiOptions): Promise<Backe
     }),
   )
   if (options.flags !== undefined) await app.register(flagRoutes(options.flags))
-  tickerRoutes(app, tickers[0])
+  tickerRoutes(app, tickers, clock)
   streamRoute(app, hub, options.corsOrigins ?? [], log)
   options.addRoutes?.(app)
   await servePage(app, options.pageFolder)

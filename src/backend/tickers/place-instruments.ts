@@ -20,9 +20,16 @@ export interface Placed<Answer> {
   readonly full: readonly InstrumentRequest[]
 }
 
+/**
+ * A ticker without room keeps what it was asked for, to stream it when there is some. What is asked of
+ * the next one has to be let go of there first, or one day both would stream it.
+ *
+ * @param isLast no other one is asked for what it has no room for
+ */
 export type AskSubscribe<Answer> = (
   access: TickerAccess,
   instruments: readonly InstrumentRequest[],
+  isLast: boolean,
 ) => Promise<Pick<Placed<Answer>, 'answer' | 'full'>>
 
 /** To stream these, the first ones first. */
@@ -33,23 +40,24 @@ export function requestOf(instruments: readonly Pick<Instrument, 'token'>[]): Su
 /**
  * One answer a call, in order of the tickers; what one has no room for is asked of the next.
  *
- * @param homeOf the ticker that streams a token already
+ * @param homeOf the ticker that streams an instrument already
  */
 export async function placeInstruments<Answer>(
   tickers: readonly TickerAccess[],
-  homeOf: (token: number) => TickerAccess | undefined,
+  homeOf: (instrument: InstrumentRequest) => TickerAccess | undefined,
   request: SubscribeRequest,
   ask: AskSubscribe<Answer>,
 ): Promise<Placed<Answer>[]> {
   const waiting = tickers.map((): InstrumentRequest[] => [])
   for (const each of instrumentsOf(request)) {
-    const home = 'instrument_token' in each ? homeOf(each.instrument_token) : undefined
+    const home = homeOf(each)
     waiting[home === undefined ? 0 : tickers.indexOf(home)]?.push(each)
   }
   const answers: Placed<Answer>[] = []
   for (const [at, access] of tickers.entries()) {
     for (const instruments of groupsOf(waiting[at] ?? [], SUBSCRIBE_MAX_INSTRUMENTS)) {
-      const placed = { url: access.url, ...(await ask(access, instruments)) }
+      const isLast = at === tickers.length - 1
+      const placed = { url: access.url, ...(await ask(access, instruments, isLast)) }
       answers.push(placed)
       waiting[at + 1]?.push(...placed.full)
     }
@@ -84,9 +92,25 @@ export function isNoRoom({ code }: SubscribeAnswer['errors'][number]): boolean {
   return code === 'capacity_exceeded'
 }
 
+/** As `notPlaced`, of a plan, which names instruments only. */
+export function notPlanned(
+  instruments: readonly InstrumentRequest[],
+  { errors }: Pick<SubscribePlan, 'errors'>,
+): InstrumentRequest[] {
+  const byName = new Map(
+    instruments.flatMap((each) =>
+      'tradingsymbol' in each ? [[each.tradingsymbol.toUpperCase(), each] as const] : [],
+    ),
+  )
+  return errors.filter(isNoRoom).map(({ instrument }) => {
+    const name = String(instrument)
+    return byName.get(name) ?? { tradingsymbol: name }
+  })
+}
+
 /** What had no room at one ticker was asked of the next: only the last one's word about that counts. */
 export function finalErrors(
-  answers: readonly Placed<SubscribeAnswer>[],
+  answers: readonly Placed<Pick<SubscribeAnswer, 'errors'>>[],
 ): SubscribeAnswer['errors'] {
   const last = answers.at(-1)?.url
   return answers.flatMap(({ url, answer }) =>

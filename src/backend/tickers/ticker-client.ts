@@ -36,12 +36,13 @@ import {
   type TickerResponse,
 } from './call-ticker.ts'
 import { type HistoryAnswer, historyOf } from './history-answer.ts'
+import { mergeUnsubscribed } from './merge-unsubscribed.ts'
 import {
   type AskSubscribe,
   finalErrors,
   groupsOf,
-  isNoRoom,
   notPlaced,
+  notPlanned,
   type Placed,
   placeInstruments,
   plansByTicker,
@@ -268,10 +269,12 @@ export class TickerClient {
    * refused stands in the answer's `errors`, also where everything is.
    */
   async subscribe(request: SubscribeRequest, options: HolderOptions): Promise<SubscribeAnswer> {
-    const answers = await this.#place(request, async (access, instruments) => {
+    const answers = await this.#place(request, async (access, instruments, isLast) => {
       const response = await this.#post(access, '/subscriptions', instruments, options)
       const answer = refusedInstruments(response) ?? readSubscribed(access.url, response)
-      return { answer, full: notPlaced(instruments, answer) }
+      const full = notPlaced(instruments, answer)
+      if (!isLast) await this.#letGo(access, tokensIn(full), options)
+      return { answer, full }
     })
     return {
       subscriptions: answers.flatMap(({ answer }) => answer.subscriptions),
@@ -285,37 +288,36 @@ export class TickerClient {
       const path = '/subscriptions?dry_run=true'
       const response = await this.#post(access, path, instruments, options)
       const answer = readPlan(access.url, response)
-      const full = answer.errors.filter(isNoRoom)
-      return { answer, full: full.map(({ instrument }) => ({ tradingsymbol: String(instrument) })) }
+      return { answer, full: notPlanned(instruments, answer) }
     })
     return plansByTicker(answers)
   }
 
   /** Takes the holder's hold back, wherever the instruments are streamed. */
-  async unsubscribe(
+  async unsubscribe(tokens: readonly number[], options: HolderOptions): Promise<UnsubscribeAnswer> {
+    if (this.#tickers.length === 0) throw noTicker()
+    const calls = this.#tickers.map((access) => this.#letGo(access, tokens, options))
+    return mergeUnsubscribed(await Promise.all(calls))
+  }
+
+  async #letGo(
+    access: TickerAccess,
     tokens: readonly number[],
     { requestedBy, signal }: HolderOptions,
   ): Promise<UnsubscribeAnswer> {
-    if (this.#tickers.length === 0) throw noTicker()
-    const calls = this.#tickers.flatMap((access) =>
-      groupsOf(tokens, TICKER_TOKENS_PER_CALL).map(async (group) => {
-        const response = await callTicker(access, {
-          method: 'DELETE',
-          pathAndQuery: `/subscriptions?instrument_token=${group.join(',')}`,
-          headers: { ...ownHeaders(access), [requestedByHeader]: requestedBy },
-          longestMs: access.timeoutMs,
-          signal,
-        })
-        // None of them was ever subscribed there.
-        if (response.status === 404) return { removed: [], kept: [] }
-        return readUnsubscribed(access.url, response)
-      }),
-    )
-    const answers = await Promise.all(calls)
-    return {
-      removed: answers.flatMap(({ removed }) => removed),
-      kept: answers.flatMap(({ kept }) => kept),
-    }
+    const calls = groupsOf(tokens, TICKER_TOKENS_PER_CALL).map(async (group) => {
+      const response = await callTicker(access, {
+        method: 'DELETE',
+        pathAndQuery: `/subscriptions?instrument_token=${group.join(',')}`,
+        headers: { ...ownHeaders(access), [requestedByHeader]: requestedBy },
+        longestMs: access.timeoutMs,
+        signal,
+      })
+      // None of them was ever subscribed there.
+      if (response.status === 404) return { removed: [], kept: [] }
+      return readUnsubscribed(access.url, response)
+    })
+    return mergeUnsubscribed(await Promise.all(calls))
   }
 
   /** Asks the ticker to wait for the broker's turn, and waits a little longer than it does. */
@@ -337,7 +339,7 @@ export class TickerClient {
 
   #place<Answer>(request: SubscribeRequest, ask: AskSubscribe<Answer>): Promise<Placed<Answer>[]> {
     if (this.#tickers.length === 0) throw noTicker()
-    return placeInstruments(this.#tickers, (token) => this.#homes.get(token), request, ask)
+    return placeInstruments(this.#tickers, (each) => this.#homeOf(each), request, ask)
   }
 
   #post(
@@ -374,6 +376,10 @@ export class TickerClient {
     throw errors.toSorted((a, b) => waitOf(a) - waitOf(b))[0] ?? noTicker()
   }
 
+  #homeOf(each: InstrumentRequest): TickerAccess | undefined {
+    return 'instrument_token' in each ? this.#homes.get(each.instrument_token) : undefined
+  }
+
   #homeFirst(token: number): readonly TickerAccess[] {
     const home = this.#homes.get(token)
     return home === undefined ? this.#tickers : [home, ...this.#tickers.filter((t) => t !== home)]
@@ -404,6 +410,10 @@ function get(
 function tickerErrorOf(error: unknown): TickerError {
   if (error instanceof TickerError) return error
   throw error
+}
+
+function tokensIn(instruments: readonly InstrumentRequest[]): number[] {
+  return instruments.flatMap((each) => ('instrument_token' in each ? [each.instrument_token] : []))
 }
 
 function waitOf({ retryAfterMs }: TickerError): number {

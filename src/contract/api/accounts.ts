@@ -37,6 +37,7 @@ export const AccountView = Type.Object({
   capacity: integer('Instruments it takes before failover.'),
   max_connections: integer('Sockets that it may open.'),
   token: maybe(AccountToken),
+  ticker: Type.Optional(text('URL of its ticker; said by the backend where there are several.')),
 })
 export type AccountView = Static<typeof AccountView>
 

@@ -26,6 +26,26 @@ export const ERROR_CODES = [
 ] as const
 export type ErrorCode = (typeof ERROR_CODES)[number]
 
+/** The HTTP status with which each is answered, where nothing else is said. */
+export const ERROR_STATUS: Readonly<Record<ErrorCode, number>> = {
+  bad_request: 400,
+  unauthorized: 401,
+  forbidden: 403,
+  not_found: 404,
+  unknown_symbol: 404,
+  unknown_expiry: 404,
+  unknown_instrument: 404,
+  expired: 410,
+  not_covered: 409,
+  conflict: 409,
+  capacity_exceeded: 409,
+  rate_limited: 429,
+  too_large: 413,
+  unavailable: 503,
+  timeout: 504,
+  internal: 500,
+}
+
 export const ErrorDetail = Type.Object({
   code: choice(ERROR_CODES, 'What clients branch on.'),
   message: text('One sentence for people.'),

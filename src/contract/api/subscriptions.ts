@@ -155,6 +155,17 @@ export const SubscribeAnswer = Type.Object({
 })
 export type SubscribeAnswer = Static<typeof SubscribeAnswer>
 
+/** One instrument's error is the answer itself; of many the first one speaks and all are listed. */
+export function nothingSubscribed(errors: readonly SubscriptionError[]): ErrorDetail {
+  const [first] = errors
+  if (first === undefined) {
+    return { code: 'bad_request', message: 'The request names no instrument.', details: null }
+  }
+  const message =
+    errors.length === 1 ? first.message : `Nothing could be subscribed: ${first.message}`
+  return { code: first.code, message, details: { instrument: first.instrument, errors } }
+}
+
 /** The answer of `?dry_run=true`. */
 export const SubscribePlan = Type.Object({
   dry_run: Type.Literal(true),
@@ -165,6 +176,9 @@ export const SubscribePlan = Type.Object({
       instruments_now: integer('Instruments on it now.'),
       instruments_after: integer('Instruments on it afterwards.'),
       added: Type.Array(text('Tradingsymbol.')),
+      ticker: Type.Optional(
+        text('URL of its ticker; said by the backend where there are several.'),
+      ),
     }),
   ),
   existing: integer('Instruments asked for that are subscribed already.'),

@@ -2,15 +2,16 @@
  * The subscriptions as callers use them: requests in the API's words in, rows in the API's words out.
  * Rejects with an `ApiError` only.
  */
-import type {
-  NoTick,
-  SubscribeAnswer,
-  SubscribePlan,
-  SubscribeRequest,
-  SubscriptionError,
-  SubscriptionsQuery,
-  Subscription as SubscriptionView,
-  UnsubscribeAnswer,
+import {
+  type NoTick,
+  nothingSubscribed,
+  type SubscribeAnswer,
+  type SubscribePlan,
+  type SubscribeRequest,
+  type SubscriptionError,
+  type SubscriptionsQuery,
+  type Subscription as SubscriptionView,
+  type UnsubscribeAnswer,
 } from '../../contract/api/subscriptions.ts'
 import type { Clock } from '../../kit/clock.ts'
 import type { Instrument } from '../../market/instrument.ts'
@@ -234,13 +235,9 @@ function toError({ instrument, code, message }: RefusedRequest): SubscriptionErr
   return { instrument, code, message }
 }
 
-/** One instrument's error is the answer itself; of many the first one speaks and all are listed. */
 function nothingDone(errors: readonly SubscriptionError[]): ApiError {
-  const [first] = errors
-  if (first === undefined) return new ApiError('bad_request', 'The request names no instrument.')
-  const message =
-    errors.length === 1 ? first.message : `Nothing could be subscribed: ${first.message}`
-  return new ApiError(first.code, message, { instrument: first.instrument, errors })
+  const { code, message, details } = nothingSubscribed(errors)
+  return new ApiError(code, message, details)
 }
 
 function notSubscribed(token: number): ApiError {

@@ -343,6 +343,9 @@ describe('subscribing', () => {
     expect(answer.errors).toEqual([])
     expect(tokensAskedOf(one)).toEqual([1, 2, 3, 4])
     expect(tokensAskedOf(two)).toEqual([9, 3, 4])
+    // Or it would stream them as well once there is room.
+    expect(letGoAt(one)).toEqual(['3,4'])
+    expect(letGoAt(two)).toEqual([])
   })
 
   it('tells what no ticker has room for, once', async () => {
@@ -366,7 +369,9 @@ describe('subscribing', () => {
       { requestedBy: 'auto' },
     )
     const counts = (ticker: ScriptedTicker) =>
-      ticker.asked.map(({ body }) => (body as { instruments: unknown[] }).instruments.length)
+      ticker.asked
+        .filter(({ method }) => method === 'POST')
+        .map(({ body }) => (body as { instruments: unknown[] }).instruments.length)
     expect(counts(one)).toEqual([4_500, 4_500, 3_000])
     expect(counts(two)).toEqual([200])
     expect(answer.subscriptions).toHaveLength(12_000)
@@ -407,6 +412,7 @@ describe('subscribing', () => {
   function withRoomFor(count: number, streamed: readonly number[]): ScriptedTicker['answer'] {
     return ({ method, body }) => {
       if (method === 'GET') return { body: streamed.map((token) => row(token)) }
+      if (method === 'DELETE') return { body: { removed: [], kept: [] } }
       const tokens = (body as { instruments: { instrument_token: number }[] }).instruments.map(
         ({ instrument_token: token }) => token,
       )
@@ -418,6 +424,11 @@ describe('subscribing', () => {
       }))
       return { body: { subscriptions: tokens.slice(0, count).map((token) => row(token)), errors } }
     }
+  }
+
+  function letGoAt({ asked }: ScriptedTicker): (string | undefined)[] {
+    const calls = asked.filter(({ method }) => method === 'DELETE')
+    return calls.map(({ query }) => query['instrument_token'])
   }
 
   function tokensAskedOf({ asked }: ScriptedTicker): number[] {
