@@ -72,9 +72,11 @@ describe('what is passed on to the ticker', () => {
 
   it.each([
     ['GET', '/subscriptions?status=active&symbol=NIFTY%2050'],
+    ['GET', '/subscriptions?limit=none&unknown=1'],
     ['GET', '/subscriptions/256265'],
     ['DELETE', '/subscriptions/256265?force=true'],
     ['DELETE', '/subscriptions?instrument_token=1,2'],
+    ['DELETE', '/subscriptions?instrument_token=all'],
     ['GET', '/instruments?q=NIFTY&limit=5'],
     ['GET', '/accounts'],
   ])('%s %s goes through, errors too', async (method, path) => {
