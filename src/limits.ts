@@ -99,7 +99,7 @@ export const TICKER_CLOCK_AHEAD_RECENT_MS = 60_000
 export const TICKER_MARKET_LEAP_MS = 5_000
 /** A gap begins so long before the last data that is known to be whole (the broker's own lag, worst seen 2.98 s). */
 export const TICKER_GAP_LOOKBACK_MS = 3_000
-/** Packets may have waited unread so long when a ticker died; what its log ends with that is older is an old snapshot. */
+/** Packets may have waited unread so long when a ticker died: a start looks so far back in its log, and what is older is an old snapshot. */
 export const TICKER_UNREAD_MAX_MS = 60_000
 /** Ticks on their way to the journal, bytes: sockets pause, go on, and beyond the last ticks are dropped. */
 export const TICKER_PENDING_PAUSE_BYTES = 8 * 1024 * 1024

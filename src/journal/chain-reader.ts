@@ -119,6 +119,21 @@ export class ChainReader {
   }
 }
 
+/** Hands over what is written from `start` on, to the end. */
+export async function readChain(
+  files: JournalFiles,
+  segments: SegmentList,
+  start: Segment,
+  visit: (item: ChainItem) => void,
+): Promise<void> {
+  const chain = new ChainReader(files, segments, { segment: start, offset: 0 })
+  try {
+    for (let item = await chain.next(); item !== undefined; item = await chain.next()) visit(item)
+  } finally {
+    await chain.close()
+  }
+}
+
 function startOf(segment: Segment | undefined): { segment: Segment; offset: number } | undefined {
   return segment && { segment, offset: 0 }
 }

@@ -9,7 +9,8 @@ import { type GapOpenRecord, LOG_START, type Position } from '../contract/journa
 import type { Log } from '../kit/log.ts'
 import type { Instrument } from '../market/instrument.ts'
 import type { JournalledTick } from '../market/tick.ts'
-import { type ChainItem, ChainReader, lastPosition } from './chain-reader.ts'
+import { type ChainItem, lastPosition, readChain } from './chain-reader.ts'
+import { connectionsKnownUntil } from './connection-times.ts'
 import type { JournalFiles } from './files.ts'
 import { type CoveredInstrument, KnownState } from './known-state.ts'
 import { parseSegmentFileName, type Segment, SegmentList } from './segment.ts'
@@ -26,8 +27,11 @@ export interface RecoveredPartition {
   readonly lastWithTick: Position
   /** Wall clock of the last tick's arrival, epoch ms. */
   readonly lastReceivedAtMs: number | undefined
-  /** The newest exchange time in the last batch with a tick, epoch ms. */
-  readonly lastExchangeMs: number | undefined
+  /**
+   * Until when each connection that fed what was streaming had brought what was sent, market time,
+   * epoch ms: by what it brought in the minute before the last tick.
+   */
+  readonly knownUntilMs: readonly number[]
   readonly instruments: readonly Instrument[]
   /** What was streaming when the log broke off. */
   readonly covered: readonly CoveredInstrument[]
@@ -81,7 +85,8 @@ export async function recoverPartition(
     // Where the whole segment went, the state is in the one before it.
     if (torn?.offset !== 0) {
       const damaged = scan.damagedBefore(last)
-      return { recovered: { ...scan.recovered, cutBytes }, segments, damaged }
+      const knownUntilMs = await scan.knownUntil(files, segments)
+      return { recovered: { ...scan.recovered, knownUntilMs, cutBytes }, segments, damaged }
     }
   }
 }
@@ -130,14 +135,7 @@ async function scanFrom(
   start: Segment,
 ): Promise<EndScan> {
   const scan = new EndScan()
-  const chain = new ChainReader(files, segments, { segment: start, offset: 0 })
-  try {
-    for (let item = await chain.next(); item !== undefined; item = await chain.next()) {
-      scan.add(item)
-    }
-  } finally {
-    await chain.close()
-  }
+  await readChain(files, segments, start, (item) => scan.add(item))
   return scan
 }
 
@@ -164,13 +162,19 @@ class EndScan {
     return this.#places.filter((place) => last === undefined || !isTornIn(last)(place))
   }
 
-  get recovered(): Omit<RecoveredPartition, 'cutBytes'> {
+  knownUntil(files: JournalFiles, segments: SegmentList): Promise<readonly number[]> {
+    const endMs = (this.#lastTickBatch ?? this.#lastBatch)?.header.marketTimeMs ?? 0
+    const tokens = this.#known.covered.map(({ token }) => token)
+    return connectionsKnownUntil(files, segments, endMs, tokens)
+  }
+
+  get recovered(): Omit<RecoveredPartition, 'knownUntilMs' | 'cutBytes'> {
     const batch = this.#lastBatch
     return {
       last: endOf(batch),
       lastWithTick: endOf(this.#lastTickBatch),
       lastMarketTimeMs: batch?.header.marketTimeMs,
-      ...newestTimes(this.#lastTickBatch),
+      lastReceivedAtMs: newestArrival(this.#lastTickBatch),
       instruments: this.#known.instruments,
       covered: this.#known.covered,
       openGaps: this.#known.openGaps,
@@ -211,23 +215,15 @@ function nothingIn({ firstSequence }: Segment): DamageItem {
   return { kind: 'torn', offset: 0, byteLength: 0, lastGoodSequence, nextGoodSequence: undefined }
 }
 
-function newestTimes(
-  batch: BatchItem | undefined,
-): Pick<RecoveredPartition, 'lastReceivedAtMs' | 'lastExchangeMs'> {
-  const arrivals: number[] = []
-  const exchangeTimes: number[] = []
+function newestArrival(batch: BatchItem | undefined): number | undefined {
+  let newestMs: number | undefined
   const ticks = {
-    tick: ({ receivedAtMs, exchangeTimeS }: JournalledTick) => {
-      arrivals.push(receivedAtMs)
-      if (exchangeTimeS !== undefined) exchangeTimes.push(exchangeTimeS * 1000)
+    tick: ({ receivedAtMs }: JournalledTick) => {
+      newestMs = Math.max(newestMs ?? 0, receivedAtMs)
     },
     control: () => undefined,
   }
   if (batch !== undefined)
     forEachRecord(batch.header, batch.bytes, batch.header.firstSequence, ticks)
-  return { lastReceivedAtMs: newestOf(arrivals), lastExchangeMs: newestOf(exchangeTimes) }
-}
-
-function newestOf(times: readonly number[]): number | undefined {
-  return times.length === 0 ? undefined : times.reduce((a, b) => Math.max(a, b))
+  return newestMs
 }

@@ -13,8 +13,11 @@ export interface RecoveredPartition {
   readonly lastMarketTimeMs: number | undefined
   /** Wall clock of the last tick's arrival, epoch ms. */
   readonly lastReceivedAtMs: number | undefined
-  /** The newest exchange time in the last batch with a tick, epoch ms. */
-  readonly lastExchangeMs: number | undefined
+  /**
+   * Until when each connection that fed what was streaming had brought what was sent, market time,
+   * epoch ms; of those that brought nothing for long, nothing.
+   */
+  readonly knownUntilMs: readonly number[]
   readonly instruments: readonly Instrument[]
   /** What was streaming when the log broke off. */
   readonly covered: readonly { readonly token: number; readonly mode: TickMode }[]

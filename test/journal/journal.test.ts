@@ -74,7 +74,7 @@ describe('an opened journal', () => {
       lastWithTick: { epoch: first.epoch, sequence: 6 },
       lastMarketTimeMs: START_MS,
       lastReceivedAtMs: START_MS + 9,
-      lastExchangeMs: 1_795_000_001_000,
+      knownUntilMs: [START_MS],
       instruments: [instrument(7)],
       covered: [{ token: 7, mode: 'full', fromMs: START_MS }],
       openGaps: [expect.objectContaining({ gapId: 'g1', tokens: [8] })],

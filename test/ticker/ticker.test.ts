@@ -238,7 +238,7 @@ describe('subscriptions', () => {
       last: { epoch: 900, sequence: 9 },
       lastMarketTimeMs: START_MS - 8_000,
       lastReceivedAtMs: undefined,
-      lastExchangeMs: undefined,
+      knownUntilMs: [],
       instruments: [CALL, NIFTY],
       covered: [CALL, NIFTY].map(({ token }) => ({ token, mode: 'full' as const })),
       openGaps: [],

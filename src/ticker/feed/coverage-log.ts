@@ -346,18 +346,19 @@ function beginOf(tick: Tick, marketMs: number): number {
 }
 
 /**
- * Until when the previous epoch had everything, market time. It may have ended while it was held up,
- * with packets unread that were sent long before: then its last ticks are older than its market time.
- * What is older still is a snapshot of a quiet instrument and says nothing.
+ * Until when the previous epoch had everything, market time: what the connection that was furthest
+ * behind says. Its packets may have been unread or kept back when the epoch ended, and what was sent
+ * after its last one is missing, however far the others had come. One that says something much older
+ * was quiet.
  */
 function brokenOff(
-  { lastMarketTimeMs, lastExchangeMs }: RecoveredPartition,
+  { lastMarketTimeMs, knownUntilMs }: RecoveredPartition,
   marketMs: number,
   lastDataMs = Number.POSITIVE_INFINITY,
 ): number {
   const lastMs = Math.min(lastMarketTimeMs ?? marketMs, lastDataMs)
-  const isHeldUp = lastExchangeMs !== undefined && lastMs - lastExchangeMs <= TICKER_UNREAD_MAX_MS
-  return isHeldUp ? Math.min(lastMs, lastExchangeMs) : lastMs
+  const behind = knownUntilMs.filter((ms) => lastMs - ms <= TICKER_UNREAD_MAX_MS)
+  return Math.min(lastMs, ...behind)
 }
 
 /** At a restart everything that is not in a gap was covered; else only what the log says is. */

@@ -639,7 +639,7 @@ describe('a restart', () => {
     last: { epoch: 900, sequence: 50 },
     lastMarketTimeMs: START_MS - 60_000,
     lastReceivedAtMs: START_MS - 65_000,
-    lastExchangeMs: undefined,
+    knownUntilMs: [],
     instruments: [CALL, PUT, NIFTY],
     covered: [
       { token: CALL.token, mode: 'full' as const },
@@ -733,11 +733,13 @@ describe('a restart', () => {
   })
 
   it.each([
-    ['held up, with older packets unread', -90_000, -90_000],
-    ['after an old snapshot', -600_000, -60_000],
-  ])('%s breaks off where its last packet says', async (_, lastExchange, from) => {
+    ['held up, with older packets unread', [-90_000], -90_000],
+    ['with one connection behind the other', [-61_000, -66_000], -66_000],
+    ['with a connection that was quiet for long', [-61_000, -600_000], -61_000],
+  ])('%s breaks off where its last packets say', async (_, known, from) => {
     const { feed } = start([])
-    feed.coverage.recover([{ ...recovered, lastExchangeMs: START_MS + lastExchange }], undefined)
+    const knownUntilMs = known.map((ms) => START_MS + ms)
+    feed.coverage.recover([{ ...recovered, knownUntilMs }], undefined)
     await settle(feed)
     expect(journal.controls('gap_open').at(-1)).toMatchObject({
       reason: 'restart',
