@@ -202,6 +202,8 @@ export const QUOTE_SHARE_MS = 1_000
 
 /** Largest journal batch; a segment's preamble repeats every known instrument in one (some 300 bytes each). */
 export const JOURNAL_BATCH_MAX_BYTES = 32 * 1024 * 1024
+/** Instrument records that a reader knows again; several times as many as one ticker streams. */
+export const REPEATED_RECORDS_MAX = 20_000
 /** A segment file is followed by a new one when it is this large or this old. */
 export const JOURNAL_SEGMENT_MAX_BYTES = 64 * 1024 * 1024
 export const JOURNAL_SEGMENT_MAX_AGE_MS = 3_600_000
@@ -522,6 +524,8 @@ export const WHOLE_ROWS_UP_TO = 250
 export const ANALYTICS_HASTE = 1.5
 /** The conflating writer's commits begin so far apart at the least. */
 export const COMMIT_PAUSE_MS = 5
+/** Statements of finals are so far apart where commits follow one another without a pause. */
+export const FINALS_APART_MS = 200
 /** Commits that a partition's connection has at most: the store works on one, the next waits there for it. */
 export const COMMITS_IN_FLIGHT = 2
 /** Records folded and not yet committed; beyond it the reader waits for the commit. */

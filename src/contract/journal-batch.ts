@@ -18,7 +18,7 @@
  * a browser must not import this file.
  */
 import { crc32 } from 'node:zlib'
-import { JOURNAL_BATCH_MAX_BYTES } from '../limits.ts'
+import { JOURNAL_BATCH_MAX_BYTES, REPEATED_RECORDS_MAX } from '../limits.ts'
 import type { JournalledTick, TickMode } from '../market/tick.ts'
 import type { BatchHeader, ConnectionRange, ControlRecord } from './journal-record.ts'
 
@@ -197,6 +197,28 @@ export interface RecordVisitor {
   /** The object is the visitor's to keep. */
   tick(tick: JournalledTick, sequence: number): void
   control(record: ControlRecord, sequence: number): void
+  /** Of a reader that is told the same again and again; without it each record is parsed. */
+  readonly repeated?: RepeatedRecords
+}
+
+/**
+ * Instrument records that were parsed before, by their JSON: each segment begins with all of them, and to
+ * parse thousands at once holds up the ticks behind them. A record told again is the same object.
+ */
+export class RepeatedRecords {
+  readonly #byJson = new Map<string, ControlRecord>()
+
+  recordOf(json: Uint8Array): ControlRecord {
+    const text = textOf(json)
+    const known = this.#byJson.get(text)
+    if (known !== undefined) return known
+    const record = parseControl(json)
+    if (record.kind === 'instrument') {
+      if (this.#byJson.size >= REPEATED_RECORDS_MAX) this.#byJson.clear()
+      this.#byJson.set(text, record)
+    }
+    return record
+  }
 }
 
 /**
@@ -218,7 +240,10 @@ export function forEachRecord(
   let at = offsetOfRecord(view, sequence - header.firstSequence)
   for (; sequence < end; sequence++) {
     if (view.getUint8(at) === KIND_TICK) visitor.tick(decodeTick(view, at), sequence)
-    else visitor.control(decodeControl(view, batch, at).record, sequence)
+    else {
+      const json = controlJson(view, batch, at)
+      visitor.control(visitor.repeated?.recordOf(json) ?? parseControl(json), sequence)
+    }
     at += recordBytes(view, at)
   }
 }
@@ -238,7 +263,8 @@ export function controlRecords(header: BatchHeader, batch: Uint8Array): ControlE
   let at = recordsStart(view)
   for (let sequence = header.firstSequence; missing > 0; sequence++) {
     if (view.getUint8(at) !== KIND_TICK) {
-      entries.push({ sequence, ...decodeControl(view, batch, at) })
+      const json = controlJson(view, batch, at)
+      entries.push({ sequence, record: parseControl(json), json })
       missing--
     }
     at += recordBytes(view, at)
@@ -262,16 +288,20 @@ function recordBytes(view: DataView, at: number): number {
   return CONTROL_HEAD_BYTES + view.getUint32(at + 4, true)
 }
 
-function decodeControl(
-  view: DataView,
-  batch: Uint8Array,
-  at: number,
-): { record: ControlRecord; json: Uint8Array } {
+function controlJson(view: DataView, batch: Uint8Array, at: number): Uint8Array {
   const kind = view.getUint8(at)
   if (kind !== KIND_CONTROL) throw new Error(`unknown record kind ${kind} in a journal batch`)
   const start = at + CONTROL_HEAD_BYTES
-  const json = batch.subarray(start, start + view.getUint32(at + 4, true))
-  return { record: JSON.parse(textDecoder.decode(json)), json }
+  return batch.subarray(start, start + view.getUint32(at + 4, true))
+}
+
+function parseControl(json: Uint8Array): ControlRecord {
+  return JSON.parse(textDecoder.decode(json))
+}
+
+/** Different bytes are different text: one character for each. */
+function textOf({ buffer, byteOffset, byteLength }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString('latin1')
 }
 
 function decodeTick(view: DataView, at: number): JournalledTick {

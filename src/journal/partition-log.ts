@@ -91,12 +91,17 @@ export class PartitionLog {
 
   /** Takes note of a batch that is in its file, and hands it to the live readers. */
   publish(batch: WrittenBatch): void {
-    this.#newest = lastPosition(batch.header)
-    batch.segment.last = this.#newest
-    batch.segment.bytes = batch.endOffset
     if (controlCount(batch.bytes) > 0) {
       for (const entry of controlRecords(batch.header, batch.bytes)) this.known.apply(entry)
     }
+    this.publishKnown(batch)
+  }
+
+  /** The same of a batch that only repeats what is known: thousands of records that need not be read. */
+  publishKnown(batch: WrittenBatch): void {
+    this.#newest = lastPosition(batch.header)
+    batch.segment.last = this.#newest
+    batch.segment.bytes = batch.endOffset
     for (const queue of this.#live) queue.push(batch)
   }
 

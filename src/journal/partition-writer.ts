@@ -328,7 +328,7 @@ export class PartitionWriter {
 
   #publishPreamble(bytes: Uint8Array, { segment }: SegmentWriter): void {
     const header = headerOf(bytes)
-    this.#log.publish({ kind: 'batch', header, bytes, endOffset: bytes.length, segment })
+    this.#log.publishKnown({ kind: 'batch', header, bytes, endOffset: bytes.length, segment })
   }
 
   /** Syncs until nothing written is left out; nothing may be written meanwhile. */

@@ -8,6 +8,7 @@ import {
   controlRecords,
   forEachRecord,
   isBatchFault,
+  RepeatedRecords,
   readHeader,
   renumberBatch,
   TICK_RECORD_BYTES,
@@ -283,5 +284,60 @@ describe('the batch builder', () => {
     builder.addTick(tick)
     expect(builder.byteLength - empty).toBe(TICK_RECORD_BYTES)
     expect(builder.recordCount).toBe(1)
+  })
+})
+
+describe('records told again', () => {
+  const instrument = {
+    token: 11_536_386,
+    name: 'M&M',
+    exchange: 'NFO',
+    segment: 'NFO-OPT',
+    tradingsymbol: 'M&M26NOV3000CE',
+    symbol: 'M&M – ü',
+    kind: 'option',
+    expiry: '2026-11-24',
+    strike: 3000,
+    optionType: 'CE',
+    lotSize: 75,
+    tickSize: 0.05,
+  } as const
+  const told = (lotSize: number): JournalRecord => ({
+    kind: 'instrument',
+    instrument: { ...instrument, lotSize },
+  })
+
+  function read(batch: Uint8Array, repeated: RepeatedRecords): JournalRecord[] {
+    const records: JournalRecord[] = []
+    forEachRecord(headerOf(batch), batch, 1, {
+      tick: (tick) => records.push({ kind: 'tick', tick }),
+      control: (record) => records.push(record),
+      repeated,
+    })
+    return records
+  }
+
+  function batchOf(...records: JournalRecord[]): Uint8Array {
+    builder.begin('t1', 0, 1, 1)
+    for (const record of records) if (record.kind !== 'tick') builder.addControl(record)
+    return builder.finish(1)
+  }
+
+  it('are the same object while they say the same, and new where they do not', () => {
+    const repeated = new RepeatedRecords()
+    const [first] = read(batchOf(told(75)), repeated)
+    const [again, changed] = read(batchOf(told(75), told(50)), repeated)
+    expect(first).toEqual(told(75))
+    expect(again).toBe(first)
+    expect(changed).toEqual(told(50))
+  })
+
+  it('are those of instruments alone', () => {
+    const repeated = new RepeatedRecords()
+    const clock = { kind: 'clock', marketTimeMs: 1, wallTimeMs: 2 } as const
+    const [first] = read(batchOf(clock), repeated)
+    const [again] = read(batchOf(clock), repeated)
+    expect(again).toEqual(clock)
+    expect(again).not.toBe(first)
   })
 })

@@ -12,7 +12,12 @@
  */
 import type { Bell } from '../../kit/bell.ts'
 import { pause } from '../../kit/pause.ts'
-import { CANDLES_FOLLOW_WITHIN_MS, COMMITS_IN_FLIGHT, OTHERS_REST_SHARE } from '../../limits.ts'
+import {
+  CANDLES_FOLLOW_WITHIN_MS,
+  COMMITS_IN_FLIGHT,
+  FINALS_APART_MS,
+  OTHERS_REST_SHARE,
+} from '../../limits.ts'
 import { CandlesNotWrittenError } from '../candles/candle-writer.ts'
 import type { WriteQueue, WriteTurn } from '../candles/write-queue.ts'
 import type { DueMinute, PartitionStore, PreparedCommit, SourcePosition } from '../ports.ts'
@@ -62,6 +67,8 @@ export class Committer {
   readonly #holds = new Map<string, symbol>()
   /** The reading and computing of a minute's finals. */
   #planning: Promise<void> | undefined
+  /** When finals were last written, monotonic. */
+  #finalsAtMs = Number.NEGATIVE_INFINITY
   /** Neither candles nor finals are written. */
   #isResting = false
   /** Candles and finals take turns. */
@@ -143,10 +150,9 @@ export class Committer {
     this.#pace.built(beganAtMs, clock.elapsedMs(), instruments)
     const [prepared] = await Promise.allSettled([preparing])
     const before = this.#inFlight.at(-1)
-    if (before !== undefined && (prepared.status === 'rejected' || this.#isFinalPlanned)) {
+    if (before !== undefined && (prepared.status === 'rejected' || this.#isFinalsTurnUnderLoad)) {
       // What is refused before it is sent is told after the commit before it has come to its end.
       await before.done
-      // Where commits follow one another without a pause finals would else never have a turn.
       if (!failed.aborted) await this.#writeFinals()
     }
     if (failed.aborted) return
@@ -201,10 +207,16 @@ export class Committer {
     return isWritten
   }
 
-  get #isFinalPlanned(): boolean {
+  /**
+   * Where commits follow one another without a pause finals would else never have a turn. Each one empties
+   * the pipeline, so that with every commit they would hold up the ticks of some seconds of each minute.
+   */
+  get #isFinalsTurnUnderLoad(): boolean {
     const { books } = this.#session
+    const { clock, minuteClose } = this.#parts
+    if (clock.elapsedMs() - this.#finalsAtMs < FINALS_APART_MS) return false
     const due = books.nextDue()
-    return due !== undefined && this.#parts.minuteClose.isPlanned(books, due)
+    return due !== undefined && minuteClose.isPlanned(books, due)
   }
 
   async #writeFinals(): Promise<void> {
@@ -291,6 +303,7 @@ export class Committer {
       return true
     }
     counters.finalStatements++
+    this.#finalsAtMs = this.#parts.clock.elapsedMs()
     if (step.value === 'superseded') throw new StartOver('the stored position is not ours')
     this.#planNext()
     return true

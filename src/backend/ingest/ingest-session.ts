@@ -5,7 +5,7 @@
  * A slow store makes commits coarser, never ticks fewer: while one is under way folding goes on up
  * to a cap, then the reader waits, and the journal takes the load.
  */
-import { controlRecords, forEachRecord } from '../../contract/journal-batch.ts'
+import { controlRecords, forEachRecord, RepeatedRecords } from '../../contract/journal-batch.ts'
 import type {
   BatchHeader,
   ControlRecord,
@@ -55,6 +55,7 @@ export class IngestSession implements CommitterSession {
   readonly #loader: RowLoader
   readonly #failing = new AbortController()
   readonly #opened = new Set<string>()
+  readonly #repeated = new RepeatedRecords()
   #failure: { readonly error: unknown } | undefined
   #isFinished = false
   /** Queries for rows that a tick waits for. */
@@ -169,7 +170,17 @@ export class IngestSession implements CommitterSession {
       )
       this.books.applyLoss(producer, header, place.lost, clock.nowMs())
     }
-    await this.#fold(producer, header, recordsOf(header, bytes, place.fromSequence))
+    await this.#fold(producer, header, this.#recordsOf(header, bytes, place.fromSequence))
+  }
+
+  #recordsOf(header: BatchHeader, bytes: Uint8Array, fromSequence: number): LogRecord[] {
+    const records: LogRecord[] = []
+    forEachRecord(header, bytes, fromSequence, {
+      tick: (tick, sequence) => records.push({ sequence, tick }),
+      control: (control, sequence) => records.push({ sequence, control }),
+      repeated: this.#repeated,
+    })
+    return records
   }
 
   async #fold(producer: string, header: BatchHeader, records: LogRecord[]): Promise<void> {
@@ -258,15 +269,6 @@ export class IngestSession implements CommitterSession {
     this.bell.ring()
     while (this.uncommitted.records > 0 && !this.failed.aborted) await this.bell.heard()
   }
-}
-
-function recordsOf(header: BatchHeader, bytes: Uint8Array, fromSequence: number): LogRecord[] {
-  const records: LogRecord[] = []
-  forEachRecord(header, bytes, fromSequence, {
-    tick: (tick, sequence) => records.push({ sequence, tick }),
-    control: (control, sequence) => records.push({ sequence, control }),
-  })
-  return records
 }
 
 function epochStartOf(header: BatchHeader, bytes: Uint8Array): EpochStart | undefined {

@@ -512,6 +512,7 @@ export class PartitionBooks {
 }
 
 function isSameInstrument(a: Instrument, b: Instrument): boolean {
+  if (a === b) return true
   return (Object.keys(a) as (keyof Instrument)[]).every((field) => a[field] === b[field])
 }
 
