@@ -11,20 +11,22 @@ import type { JournalFiles } from './files.ts'
 import type { Segment, SegmentList } from './segment.ts'
 import { type BatchItem, SegmentReader } from './segment-reader.ts'
 
+export type ReadBatch = BatchItem & { readonly segment: Segment }
+
 /**
  * The times of the connections that fed `tokens` last, market time, by what was read in the last
- * minute before `endMs`: a bounded look back, and what is older says nothing (see
+ * minute before `end`: a bounded look back, and what is older says nothing (see
  * `TICKER_UNREAD_MAX_MS`).
  */
 export async function connectionsKnownUntil(
   files: JournalFiles,
   segments: SegmentList,
-  endMs: number,
+  end: ReadBatch | undefined,
   tokens: readonly number[],
 ): Promise<readonly number[]> {
-  const sinceMs = endMs - TICKER_UNREAD_MAX_MS
-  const start = tokens.length === 0 ? undefined : await segmentAt(files, segments, sinceMs)
-  if (start === undefined) return []
+  if (end === undefined || tokens.length === 0) return []
+  const sinceMs = end.header.marketTimeMs - TICKER_UNREAD_MAX_MS
+  const start = await segmentAt(files, segments, end.segment, sinceMs)
   const times = new ConnectionTimes()
   await readChain(files, segments, start, (item) => {
     if (item.kind === 'batch' && item.header.marketTimeMs >= sinceMs) times.add(item)
@@ -32,14 +34,15 @@ export async function connectionsKnownUntil(
   return times.knownUntil(tokens, sinceMs)
 }
 
-/** The newest segment that begins at or before `ms`; the oldest of the epoch where there is none. */
+/** The newest segment up to `last` that begins at or before `ms`; the oldest of its epoch where there is none. */
 async function segmentAt(
   files: JournalFiles,
   segments: SegmentList,
+  last: Segment,
   ms: number,
-): Promise<Segment | undefined> {
-  let segment = segments.last
-  while (segment !== undefined && !(await beginsBy(files, segment, ms))) {
+): Promise<Segment> {
+  let segment = last
+  while (!(await beginsBy(files, segment, ms))) {
     const earlier = segments.before(segment)
     // Connections are numbered anew in each epoch, and so is what is covered.
     if (earlier?.epoch !== segment.epoch) return segment

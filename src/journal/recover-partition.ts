@@ -4,17 +4,17 @@
  * batches behind it stays, is set aside and told.
  */
 import { join } from 'node:path'
-import { controlRecords, forEachRecord } from '../contract/journal-batch.ts'
+import { type ControlEntry, controlRecords, forEachRecord } from '../contract/journal-batch.ts'
 import { type GapOpenRecord, LOG_START, type Position } from '../contract/journal-record.ts'
 import type { Log } from '../kit/log.ts'
 import type { Instrument } from '../market/instrument.ts'
 import type { JournalledTick } from '../market/tick.ts'
 import { type ChainItem, lastPosition, readChain } from './chain-reader.ts'
-import { connectionsKnownUntil } from './connection-times.ts'
+import { connectionsKnownUntil, type ReadBatch } from './connection-times.ts'
 import type { JournalFiles } from './files.ts'
 import { type CoveredInstrument, KnownState } from './known-state.ts'
 import { parseSegmentFileName, type Segment, SegmentList } from './segment.ts'
-import type { BatchItem, DamageItem } from './segment-reader.ts'
+import type { DamageItem } from './segment-reader.ts'
 import { setAside } from './set-aside.ts'
 
 /** What the previous epoch left behind in one partition. */
@@ -124,7 +124,7 @@ async function scanEnd(files: JournalFiles, segments: SegmentList): Promise<EndS
   for (;;) {
     const scan = await scanFrom(files, segments, start)
     const earlier = segments.before(start)
-    if (!scan.beganDamaged || earlier === undefined) return scan
+    if (earlier === undefined || !(scan.beganDamaged || scan.hasOnlyBegun)) return scan
     start = segments.readableAloneFor(earlier)
   }
 }
@@ -144,11 +144,21 @@ class EndScan {
   readonly #places: DamagedPlace[] = []
   #count = 0
   #beganDamaged = false
-  #lastBatch: BatchItem | undefined
-  #lastTickBatch: BatchItem | undefined
+  /** The beginning of an epoch that says nothing of what streams yet. */
+  #begun: readonly ControlEntry[] = []
+  #lastBatch: ReadBatch | undefined
+  #lastTickBatch: ReadBatch | undefined
 
   get beganDamaged(): boolean {
     return this.#beganDamaged
+  }
+
+  /**
+   * An epoch that has only begun was killed before it could say what the one before had left open: that
+   * still stands, and is looked for further back.
+   */
+  get hasOnlyBegun(): boolean {
+    return this.#begun.length > 0
   }
 
   /** The segment's torn tail; undefined where it has none. */
@@ -163,9 +173,9 @@ class EndScan {
   }
 
   knownUntil(files: JournalFiles, segments: SegmentList): Promise<readonly number[]> {
-    const endMs = (this.#lastTickBatch ?? this.#lastBatch)?.header.marketTimeMs ?? 0
+    const end = this.#lastTickBatch ?? this.#lastBatch
     const tokens = this.#known.covered.map(({ token }) => token)
-    return connectionsKnownUntil(files, segments, endMs, tokens)
+    return connectionsKnownUntil(files, segments, end, tokens)
   }
 
   get recovered(): Omit<RecoveredPartition, 'knownUntilMs' | 'cutBytes'> {
@@ -188,12 +198,26 @@ class EndScan {
     else this.#addDamage(item.segment, item)
   }
 
-  #addBatch(item: BatchItem & { readonly segment: Segment }): void {
+  #addBatch(item: ReadBatch): void {
     const entries = controlRecords(item.header, item.bytes)
-    for (const entry of entries) this.#known.apply(entry)
+    if (item.header.firstSequence === 1) this.#begun = []
+    if (this.#isBeginning(item, entries)) this.#begun = [...this.#begun, ...entries]
+    else {
+      for (const entry of this.#begun) this.#known.apply(entry)
+      for (const entry of entries) this.#known.apply(entry)
+      this.#begun = []
+    }
     this.#lastBatch = item
     if (entries.length < item.header.recordCount) this.#lastTickBatch = item
     item.segment.last = lastPosition(item.header)
+  }
+
+  /** Instruments are told before it is told which of them are in a gap. */
+  #isBeginning({ header }: ReadBatch, entries: readonly ControlEntry[]): boolean {
+    if (entries.length < header.recordCount) return false
+    const isFirst = header.firstSequence === 1
+    if (!isFirst && this.#begun.length === 0) return false
+    return entries.every(({ record: { kind } }) => kind === 'instrument' || kind === 'epoch_start')
   }
 
   #addDamage(segment: Segment, damage: DamageItem): void {
@@ -206,7 +230,7 @@ function isTornIn(segment: Segment): (place: DamagedPlace) => boolean {
   return (place) => place.segment === segment && place.damage.kind === 'torn'
 }
 
-function endOf(batch: BatchItem | undefined): Position {
+function endOf(batch: ReadBatch | undefined): Position {
   return batch === undefined ? LOG_START : lastPosition(batch.header)
 }
 
@@ -215,7 +239,7 @@ function nothingIn({ firstSequence }: Segment): DamageItem {
   return { kind: 'torn', offset: 0, byteLength: 0, lastGoodSequence, nextGoodSequence: undefined }
 }
 
-function newestArrival(batch: BatchItem | undefined): number | undefined {
+function newestArrival(batch: ReadBatch | undefined): number | undefined {
   let newestMs: number | undefined
   const ticks = {
     tick: ({ receivedAtMs }: JournalledTick) => {

@@ -11,6 +11,7 @@ import {
   instrument,
   range,
   readToEnd,
+  START_MS,
   tickBatch,
 } from './journal-fixture.ts'
 
@@ -173,6 +174,53 @@ describe('a flipped byte in the middle', () => {
     bytes[80] = (bytes[80] ?? 0) ^ 1
     const journal = await from.open()
     expect(journal.recovered.get(0)?.instruments).toEqual([instrument(1)])
+  })
+})
+
+describe('an epoch that was killed before it told what the one before had left open', () => {
+  const begin = [{ token: 1, mode: 'full' as const, fromMs: START_MS }]
+
+  async function streaming(): Promise<Bench> {
+    const from = bench()
+    const journal = await from.open()
+    await journal.append(0, controlBatch([{ kind: 'instrument', instrument: instrument(1) }]))
+    await journal.append(0, controlBatch([{ kind: 'covered', begin, end: [] }]))
+    await journal.append(0, tickBatch([1], 0))
+    await journal.close()
+    return from
+  }
+
+  it.each([
+    ['had only begun', []],
+    ['had only told its instruments', [{ kind: 'instrument', instrument: instrument(1) } as const]],
+  ])('leaves what stood there before: it %s', async (_, records) => {
+    const from = await streaming()
+    const first = await from.open()
+    const before = first.recovered.get(0)
+    expect(before?.covered).toEqual(begin)
+    expect(before?.knownUntilMs).toHaveLength(1)
+    if (records.length > 0) await first.append(0, controlBatch(records))
+    await first.close()
+    const second = await from.open()
+    await second.close()
+    const third = await from.open()
+    const after = third.recovered.get(0)
+    const { instruments, covered, knownUntilMs, lastReceivedAtMs, lastWithTick } = before ?? {}
+    expect(after).toMatchObject({ instruments, covered, knownUntilMs, lastReceivedAtMs })
+    expect(after?.lastWithTick).toEqual(lastWithTick)
+    expect(after?.last.epoch).toBe(second.epoch)
+    await third.close()
+  })
+
+  it('leaves nothing of it where it has told that', async () => {
+    const from = await streaming()
+    const first = await from.open()
+    const end = [{ token: 1, toMs: START_MS + 1 }]
+    await first.append(0, controlBatch([{ kind: 'covered', begin: [], end }]))
+    await first.close()
+    const second = await from.open()
+    expect(second.recovered.get(0)?.covered).toEqual([])
+    await second.close()
   })
 })
 
