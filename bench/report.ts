@@ -74,18 +74,19 @@ export function tableText(rows: readonly ResultRow[]): string {
  */
 const LIMITS = `## What limits the figures
 
-- **Processor time of a row, from 50,000 ticks/s on.** The generator gives every instrument its turn, so that
-  up to 4,500 ticks are as many rows; what a tick costs in the backend and in PostgreSQL must stay well below
-  the 20 µs between two of them, or commits grow to all 4,500 rows, and each of them waits for one. At
-  50,000 the backend takes 10 µs of it, PostgreSQL 12 µs (a row that is only updated 6 to 8 µs alone, each
-  commit some 1.8 ms besides): on two cores that are the two halves of one, with ticker, generator and bench
-  beside them, that is just too much. In the best run 73 of 121 half seconds had a P99 below 100 ms; a pause
-  of any kind (a minute's 4,500 inserts, finals, a major garbage collection) lets commits grow, and it takes seconds until
-  they are small again.
+- **Single events, at 50,000 ticks/s.** Else a commit holds some 500 rows, is built in 2 ms and stored in 6,
+  a hundred of them go a second, and a tick waits 20 to 30 ms. Whatever holds backend or PostgreSQL up for
+  50 ms (a minute's 4,500 inserts, a major garbage collection, something else on the machine) lets the next
+  commits grow to all 4,500 rows, since the generator gives every instrument its turn; each of those takes 60
+  to 100 ms, and it takes half a second until they are small again.
+- **The machine.** Its two cores are the halves of one, and what they do in a second changes from hour to hour,
+  though a loop without memory takes the same: the same work took 46 to 59 % of a core in the backend, 43 to
+  52 % in PostgreSQL and 14 to 21 % in the ticker. At 50,000 ticks/s P99 was 58 and 62 ms in its good hour and 82
+  to 147 ms in its bad one.
 - **A minute's first seconds.** Its 4,500 rows are inserted into the table and three indexes, and those of
   the minute before are written once more, between live commits: at 10,000 ticks/s that is the P99.
-- **400,000 ticks/s** are more than the machine takes with generator, ticker, backend and PostgreSQL on
-  two cores: nothing is lost, the journal takes the load, and the backend is level some seconds after.
+- **400,000 ticks/s** are what the machine takes with generator, ticker, backend and PostgreSQL on two cores in
+  its good hour; in a bad one the journal takes the load and the backend is level seconds after. Nothing is lost.
 
 What was tried, one after the other with and without it: a commit is built while the store works on the
 one before, and its rows are encoded one by one as they are made and never kept: commits a second
@@ -108,11 +109,15 @@ Then, on the EPYC, at 50,000 ticks/s with all roles apart, where P50 and P99 wer
 in the median), rows of an open minute updated without IV and Greeks in commits of more than 250 instruments
 (PostgreSQL 9 → 6.3 µs a row alone), instruments of one shape instead of dictionaries (3.3 million missed
 field accesses in 80 s at 10,000 ticks/s, then 0.2), changed bars by rank instead of sorted,
-numbers of every tick without boxes. Journal batches at least 5 ms apart, too, in the figures of the table
-(330 a second else; ticker 25 → 21 %): taken out again, as tests of the ticker's end have to be seen with it. The backend's
-share fell from 69–78 % to 53 %, and 200,000 ticks/s have a median of 168 ms (1,442 on the Xeon before). Updates in every
-commit: 10 % more of PostgreSQL at 10,000 ticks/s, since each part of a statement costs. Commits 20 or 35 ms
-apart under load: nothing.
+numbers of every tick without boxes. The backend's share fell from 69–78 % to 53 %, and 200,000 ticks/s had a
+median of 168 ms (1,442 on the Xeon before). Updates in every commit: 10 % more of PostgreSQL at 10,000
+ticks/s, since each part of a statement costs. Commits 20 or 35 ms apart under load: nothing. Last, on the
+EPYC at 50,000 ticks/s: IV and Greeks of open minutes once a second instead of twice (P99 72 to 205 → 58 and 62 ms within
+an hour), finals 200 ms apart where commits follow one another (in the bad hour 3 and 7 % of the ticks
+waited longer than 100 ms before, 0.5 and 2 % right after, up to 4 % later in it), instruments that each journal segment tells again known by
+their bytes (4,500 of them held up the ticks for 80 to 160 ms every 16 s), journal batches 5 ms apart (330
+a second else; ticker 25 → 21 %). More room for the server's write-ahead log, its compression, commits that do not
+wait for the disk: nothing. IV and Greeks every 3 s with journal batches 10 ms apart: backend 55 → 46 %, no better P99.
 `
 
 /** @param revision what was measured: a commit, and whether the tree differed from it */
