@@ -41,6 +41,12 @@ type AskSeveral = (
 const tags = ['ticker']
 const errors = { '4xx': ErrorBody, '5xx': ErrorBody }
 const ofAll = 'Of all tickers; an error that names the ticker where one does not answer.'
+const removal = {
+  description: `${ofAll} Its details say what the others have done.`,
+  headers: HolderHeaders,
+  querystring: UnsubscribeQuery,
+  response: { 200: UnsubscribeAnswer, ...errors },
+}
 
 export function tickerRoutes(
   app: FastifyInstance,
@@ -112,10 +118,7 @@ export function tickerRoutes(
     '/subscriptions',
     {
       summary: 'Take the own hold of subscriptions back',
-      description: `${ofAll} Its details say what the others have done.`,
-      headers: HolderHeaders,
-      querystring: UnsubscribeQuery,
-      response: { 200: UnsubscribeAnswer, ...errors },
+      ...removal,
     },
     removeAtSeveral,
   )
@@ -134,10 +137,7 @@ export function tickerRoutes(
     '/subscriptions/:token',
     {
       summary: 'Take the own hold of one subscription back',
-      description: `${ofAll} Its details say what the others have done.`,
-      headers: HolderHeaders,
-      querystring: UnsubscribeQuery,
-      response: { 200: UnsubscribeAnswer, ...errors },
+      ...removal,
     },
     removeAtSeveral,
   )
