@@ -82,7 +82,7 @@ const LIMITS = `## What limits the figures
 - **The machine.** Its two cores are the halves of one, and what they do in a second changes from hour to hour,
   though a loop without memory takes the same: the same work took 46 to 59 % of a core in the backend, 43 to
   52 % in PostgreSQL and 14 to 21 % in the ticker. At 50,000 ticks/s P99 was 58 and 62 ms in its good hour and 82
-  to 147 ms in its bad one.
+  to 184 ms in its bad one.
 - **A minute's first seconds.** Its 4,500 rows are inserted into the table and three indexes, and those of
   the minute before are written once more, between live commits: at 10,000 ticks/s that is the P99.
 - **400,000 ticks/s** are what the machine takes with generator, ticker, backend and PostgreSQL on two cores in
